@@ -1,0 +1,17 @@
+.PHONY: install app test check bench
+
+install:  ## everything, for people who change the code
+	pip install -r requirements.txt -r requirements-dev.txt
+
+app:  ## the browser app
+	python app.py
+
+test:  ## the tests, as CI runs them
+	python -m pytest
+
+check:  ## lint and types
+	ruff check .
+	mypy
+
+bench:  ## every benchmark, one after the other
+	@for file in benchmarks/*.py; do echo "== $$file"; python $$file || exit 1; done
