@@ -1,0 +1,1 @@
+"""What computes: Lucene, encoders, vector search, language identification. Heavy imports stay inside functions."""

@@ -1,0 +1,20 @@
+"""Where to compute."""
+
+from __future__ import annotations
+
+from mdr.errors import InputError, UnavailableError
+
+
+def pick_device(name: str) -> str:
+    """`cpu` or `cuda`; `auto` takes a GPU where there is one."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise InputError(f"there is no device {name!r}", "devices are auto, cpu and cuda")
+    if name == "cpu":
+        return name
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if name == "cuda":
+        raise UnavailableError("no CUDA device can be used here", "set MDR_DEVICE=auto, or install torch with CUDA")
+    return "cpu"

@@ -1,0 +1,102 @@
+"""What the rest of the project needs from engines, as protocols. Implementations live in `mdr.engines`.
+
+Every implementation of a port passes the same contract suite in `tests/contracts`.
+A `fingerprint` names everything that can change an answer: weights, prompts, pooling, analyzer, text.
+Two engines with one fingerprint give one answer; anything cached or indexed is keyed by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mdr.types import Passage, Query, Ranking, Role, Term
+
+Matrix: TypeAlias = NDArray[np.float32]
+Mask: TypeAlias = NDArray[np.bool_]
+
+
+class TopK(NamedTuple):
+    """Row positions and scores of the best k, best first; short rows are padded with -1 and -inf."""
+
+    positions: NDArray[np.int64]
+    scores: Matrix
+
+
+class Guess(NamedTuple):
+    """A language, or "" where the text does not say; `confidence` in 0…1."""
+
+    lang: str
+    confidence: float
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Texts to vectors, compared by inner product."""
+
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def dimension(self) -> int: ...
+    def encode(self, texts: Sequence[str], role: Role) -> Matrix: ...
+
+
+@runtime_checkable
+class VectorIndex(Protocol):
+    """Rows of vectors, searched by inner product. Ties go to the lower position."""
+
+    @property
+    def fingerprint(self) -> str: ...
+    def __len__(self) -> int: ...
+    def search(self, queries: Matrix, k: int, *, allowed: Mask | None = None) -> TopK: ...
+
+
+@runtime_checkable
+class Retriever(Protocol):
+    """Queries to rankings: lexical, dense and hybrid alike.
+
+    `langs` keeps passages in those languages, `subset` those with these ids; both apply before the top k.
+    """
+
+    @property
+    def fingerprint(self) -> str: ...
+    def search(
+        self,
+        queries: Sequence[Query],
+        k: int,
+        *,
+        langs: Collection[str] | None = None,
+        subset: Collection[str] | None = None,
+    ) -> list[Ranking]: ...
+
+
+class LexicalRetriever(Retriever, Protocol):
+    """A retriever that can also say which words made it so."""
+
+    def terms(self, query: str, passage: Passage) -> list[Term]: ...
+
+
+class LanguageIdentifier(Protocol):
+    """Which language a text is in, among those it was made for."""
+
+    def identify(self, text: str) -> Guess: ...
+
+
+class Engines(Protocol):
+    """How stages reach engines without constructing them; the workbench implements it.
+
+    Builders write into a folder and yield how many passages are done; openers read what they wrote.
+    """
+
+    def encoder(self, name: str) -> Encoder: ...
+    def analyzer_fingerprint(self, langs: Collection[str]) -> str: ...
+    def build_lexical(self, passages: Iterable[Passage], folder: Path, *, k1: float, b: float) -> Iterable[int]: ...
+    def build_vectors(
+        self, passages: Iterable[Passage], count: int, folder: Path, *, encoder: str, factory: str, dtype: str
+    ) -> Iterable[int]: ...
+    def open_lexical(self, folder: Path) -> LexicalRetriever: ...
+    def open_dense(self, folder: Path, passages: Path, *, encoder: str) -> Retriever: ...

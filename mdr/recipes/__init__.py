@@ -1,0 +1,1 @@
+"""Each recipe is one page: a sequence of stages with settings."""

@@ -1,0 +1,47 @@
+"""What can be set from outside: environment variables (`MDR_…`) or a `.env` file; nothing else reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The folder that holds `assets/` and `data/sample/`."""
+
+
+class Settings(BaseSettings):
+    """One object, passed down from the edge."""
+
+    model_config = SettingsConfigDict(env_prefix="MDR_", env_file=".env", extra="ignore")
+
+    home: Path = Field(ROOT / "data", description="where artefacts, names and judgements are kept")
+    assets: Path = Field(ROOT / "assets", description="theme, recipes and shipped models")
+    sample: Path = Field(ROOT / "data" / "sample", description="the collection the app opens with")
+    encoder: str = Field("", description="model folder or hub name; empty: the shipped encoder")
+    device: str = Field("auto", description="auto, cpu or cuda")
+    threads: int = Field(0, ge=0, description="threads for models and search; 0: all cores")
+    host: str = Field("", description="address the app listens on; empty: this machine only, on a Space everywhere")
+    port: int = Field(7860, ge=0, le=65535, description="port the app listens on; 0: any free one")
+    space_id: str = Field("", validation_alias="SPACE_ID", description="set by Hugging Face where the app is a Space")
+
+    @property
+    def address(self) -> str:
+        """Where the app listens: a Space must be reached from outside its container."""
+        return self.host or ("0.0.0.0" if self.space_id else "127.0.0.1")
+
+    @property
+    def store(self) -> Path:
+        """Artefacts live here."""
+        return self.home / "store"
+
+    @property
+    def judgements(self) -> Path:
+        """The one judgement file."""
+        return self.home / "judgements.duckdb"
+
+    @property
+    def default_encoder(self) -> str:
+        """The encoder to use where none is named."""
+        return self.encoder or str(self.assets / "models" / "encoder")

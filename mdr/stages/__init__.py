@@ -1,0 +1,8 @@
+"""One file per verb of the loop. Each stage turns artefacts into one new artefact; this table registers them."""
+
+from mdr.stages.evaluate import Evaluate
+from mdr.stages.index import IndexDense, IndexLexical
+from mdr.stages.prepare import Prepare
+from mdr.stages.stage import Stage
+
+STAGES: dict[str, type[Stage]] = {stage.name: stage for stage in (Prepare, IndexLexical, IndexDense, Evaluate)}

@@ -1,0 +1,1 @@
+"""What is kept: artefacts, tables, judgements."""

@@ -1,0 +1,133 @@
+"""The browser app: one Gradio app of several pages over a workbench, with a few routes of its own beside it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from markupsafe import Markup
+
+from mdr.cli.output import console
+from mdr.cli.progress import telling
+from mdr.errors import InputError, StorageError
+from mdr.settings import Settings
+from mdr.types import Query
+from mdr.ui.examples import examples
+from mdr.ui.render import Renderer
+from mdr.workbench import SAMPLE, Workbench
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+# Gradio reads these when it is imported: nothing may be sent anywhere, and nothing kept of what judges do.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+
+
+class Page(NamedTuple):
+    """One page: its name, its address, and what builds it."""
+
+    name: str
+    path: str
+    build: Callable[[Workbench, str, Renderer], None]
+
+
+def _search(workbench: Workbench, collection: str, render: Renderer) -> None:
+    from mdr.ui.search_page import SearchPage
+
+    SearchPage(workbench, collection, render).build()
+
+
+PAGES = (Page("Search", "", _search),)
+"""To add a page, add a row; the first is where the app opens."""
+
+
+def build(workbench: Workbench, collection: str = SAMPLE) -> gr.Blocks:
+    """All pages."""
+    import gradio as gr
+
+    render = Renderer(workbench.settings.assets)
+    head = render("head", {"logo": Markup((workbench.settings.assets / "favicon.svg").read_text(encoding="utf-8"))})
+    app = gr.Blocks(title="mdr · search in every language", analytics_enabled=False)
+    for page in PAGES:
+        with app.route(page.name, page.path) if page.path else app:
+            gr.Navbar(main_page_name=PAGES[0].name)
+            gr.HTML(head, apply_default_css=False, elem_id="head", js_on_load="mdr.coloured()")
+            page.build(workbench, collection, render)
+    return app.queue(default_concurrency_limit=8)
+
+
+def serve(workbench: Workbench, collection: str = SAMPLE) -> gr.Blocks:
+    """All pages at their address, until `close()`; `local_url` says where."""
+    import gradio as gr
+    from gradio.themes.utils.fonts import Font
+
+    from mdr.ui.grading import Routes
+
+    settings = workbench.settings
+    routes = Routes(workbench, collection, Renderer(settings.assets), framed=bool(settings.space_id))
+    app = build(workbench, collection)
+    try:
+        app.launch(
+            server_name=settings.address,
+            server_port=settings.port or None,
+            theme=gr.themes.Base(font=[Font("system-ui"), Font("sans-serif")], font_mono=[Font("monospace")]),
+            head=_head(settings.assets),
+            favicon_path=settings.assets / "favicon.svg",
+            footer_links=[],
+            run_history=False,
+            share=False,
+            quiet=True,
+            ssr_mode=False,
+            app_kwargs={"routes": routes.routes()},
+            mcp_server=_mcp_works(),
+            prevent_thread_lock=True,
+        )
+    except OSError as error:
+        raise InputError(f"port {settings.port} cannot be used: {error}", "set MDR_PORT to another port") from error
+    return app
+
+
+def _head(assets: Path) -> str:
+    """Our own style and script, as they are: Gradio rewrites the selectors of what it gets as `css`."""
+    style, script = ((assets / name).read_text(encoding="utf-8") for name in ("theme.css", "app.js"))
+    return f"<style>{style}</style><script>{script}</script>"
+
+
+def _mcp_works() -> bool:
+    try:
+        from mcp.server.lowlevel import Server
+    except ImportError:
+        return False
+    return hasattr(Server, "call_tool")  # later versions of mcp break Gradio's
+
+
+def main(settings: Settings | None = None) -> None:
+    """Prepare the sample collection, then serve until stopped. Gradio is imported beside the engines' loading."""
+    workbench = Workbench(settings)
+    said = console(sys.stderr)
+    with ThreadPoolExecutor(1) as beside:
+        imported = beside.submit(importlib.import_module, "gradio")
+        with telling(said) as tell:
+            for event in workbench.prepare_sample():
+                tell(event)
+        warm(workbench)
+        imported.result()
+    app = serve(workbench)
+    said.print(f"mdr is at {app.local_url}")
+    app.block_thread()
+
+
+def warm(workbench: Workbench, collection: str = SAMPLE) -> None:
+    """What loads when it is first used (Java, analyzers, models), used once: no visitor waits for it."""
+    searcher = workbench.searcher(collection)
+    for query in examples(searcher):
+        searcher.search(query.text)
+    with suppress(StorageError):  # a page that cannot save grades still searches, and says so
+        workbench.judging.grades("", collection, Query("", "", ""))

@@ -1,0 +1,170 @@
+"""The static trainer on a toy world: two languages, word for word, and passages of one language."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mdr.errors import FormatError, MissingError
+from mdr.training.batches import Sampler
+from mdr.training.static import StaticSettings, contrast, learn_vectors, main, save
+from mdr.training.texts import Texts, read_texts
+from mdr.training.vocabulary import learn_vocabulary, untrained
+
+WORDS = [f"{a}{b}{c}" for a in ("ba", "ke", "mi", "lo") for b in ("ru", "sa", "ti") for c in ("n", "ko", "pe", "du")]
+SETTINGS = StaticSettings(pieces=700, characters=20_000, dimension=24, steps=120, batch=48, learning_rate=0.05)
+
+
+def other(word: str) -> str:
+    """The same word in the other language: another script, so that nothing but meaning is shared."""
+    return "".join(chr(0x430 + ord(letter) - ord("a")) for letter in word)
+
+
+def sentences(count: int, length: int, seed: int) -> list[str]:
+    chosen = np.random.default_rng(seed)
+    return [" ".join(chosen.choice(WORDS, length, replace=False)) for _ in range(count)]
+
+
+def write(path: Path, rows: list[dict[str, object]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with gzip.open(path, "wt", encoding="utf-8") as stream:
+        stream.writelines(json.dumps(row) + "\n" for row in rows)
+
+
+def translated(text: str) -> str:
+    return " ".join(map(other, text.split()))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data")
+    pairs = [{"a_lang": "en", "a": text, "b_lang": "ru", "b": translated(text)} for text in sentences(300, 5, 1)]
+    write(root / "parallel" / "toy" / "pairs.jsonl.gz", pairs)
+    multi = [{"texts": {"en": text, "ru": translated(text)}} for text in sentences(60, 5, 2)]
+    write(root / "parallel" / "tico19" / "multi.jsonl.gz", multi)
+    write(root / "parallel" / "tico19" / "multi.test.jsonl.gz", [{"texts": {"en": "kept", "ru": "апарт"}}])
+    passages = [
+        {"lang": "en", "source": "toy", "title": text.split()[0], "text": text} for text in sentences(200, 24, 3)
+    ]
+    passages.append({"lang": "en", "source": "qed-nq", "title": "", "text": "not for weights"})
+    write(root / "passages" / "en.jsonl.gz", passages)
+    return root
+
+
+@pytest.fixture(scope="module")
+def texts(folder: Path) -> Texts:
+    return read_texts(folder, frozenset({"en", "ru"}))
+
+
+def train(texts: Texts, settings: StaticSettings):
+    tokenizer = learn_vocabulary(texts, settings.pieces, settings.characters, settings.seed)
+    ids = [np.array(one.ids, np.int32) for one in tokenizer.encode_batch(texts.texts, add_special_tokens=False)]
+    loop, events = learn_vectors(texts, ids, tokenizer.get_vocab_size(), settings), []
+    while True:
+        try:
+            events.append(next(loop))
+        except StopIteration as end:
+            return tokenizer, end.value, events
+
+
+def test_reading_keeps_out_what_is_withheld(texts: Texts) -> None:
+    assert "kept" not in texts.texts and "not for weights" not in texts.texts
+    assert len(texts.meanings) == len(texts.sources) == 360
+    assert all({texts.langs[member] for member in meaning} == {"en", "ru"} for meaning in texts.meanings)
+    assert len(texts.passages) == 200
+
+
+def test_pairs_that_share_a_text_are_one_meaning(tmp_path: Path) -> None:
+    rows = [("en", "one", "fi", "yksi"), ("fi", "yksi", "ru", "один"), ("en", "two", "fi", "kaksi")]
+    pairs = [{"a_lang": a, "a": b, "b_lang": c, "b": d} for a, b, c, d in rows]
+    write(tmp_path / "parallel" / "toy" / "pairs.jsonl.gz", pairs)
+    write(tmp_path / "passages" / "en.jsonl.gz", [{"lang": "en", "title": "", "text": "one two"}])
+    read = read_texts(tmp_path, frozenset({"en", "fi", "ru"}))
+    told = sorted(sorted(read.texts[member] for member in meaning) for meaning in read.meanings)
+    assert told == [["kaksi", "two"], ["one", "yksi", "один"]]
+
+
+def test_reading_names_file_and_line(tmp_path: Path) -> None:
+    with pytest.raises(MissingError, match="0 parallel texts and 0 passages"):
+        read_texts(tmp_path, frozenset({"en"}))
+    write(tmp_path / "passages" / "en.jsonl.gz", [{"lang": "en", "title": "", "text": "fine"}, {"lang": "en"}])
+    with pytest.raises(FormatError, match=r"en\.jsonl\.gz:2: without title, text"):
+        read_texts(tmp_path, frozenset({"en"}))
+
+
+def test_folding_and_cutting() -> None:
+    tokenizer = untrained()
+
+    def cut(text: str) -> list[str]:
+        folded = tokenizer.normalizer.normalize_str(text)
+        return [piece for piece, _ in tokenizer.pre_tokenizer.pre_tokenize_str(folded)]
+
+    assert cut("Café-ＡＢ, 1969!") == ["▁café", "▁ab", "▁1969"]
+    assert cut("iPhone発売 東京タワー") == ["▁iphone", "発売", "東京", "タワー"]
+    assert cut("أحمد ٣٤") == cut("احمد 34")
+    assert cut("?!…") == cut("") == []
+
+
+def test_unseen_letters_fall_back_to_bytes(texts: Texts) -> None:
+    tokenizer = learn_vocabulary(texts, 700, 20_000, 0)
+    assert tokenizer.encode("baruko").tokens[0].startswith("▁")
+    assert [piece for piece in tokenizer.encode("字").tokens] == ["<0xE5>", "<0xAD>", "<0x97>"]
+    assert "<unk>" not in tokenizer.encode("שלום ខ្មែរ 🙂 字").tokens
+
+
+@pytest.mark.parametrize("task", ["translation", "window", "title", "crop"])
+def test_batches_are_drawn_by_seed_and_well_formed(texts: Texts, task: str) -> None:
+    tokenizer = learn_vocabulary(texts, 700, 20_000, 0)
+    ids = [np.array(one.ids, np.int32) for one in tokenizer.encode_batch(texts.texts)]
+    batches = [Sampler(texts, ids, seed).tasks[task](32) for seed in (3, 3, 4)]
+    for batch in batches:
+        assert 0 < len(batch.keys) == len(batch.queries.offsets) == len(batch.passages.offsets) <= 32
+        for bags in (batch.queries, batch.passages):
+            assert (np.diff(bags.offsets) >= 0).all() and bags.offsets[-1] <= len(bags.tokens)
+    same = [np.array_equal(batches[0].passages.tokens, batch.passages.tokens) for batch in batches[1:]]
+    assert same == [True, False]
+
+
+def test_contrast_leaves_out_equal_keys() -> None:
+    torch = pytest.importorskip("torch")
+    unit = torch.eye(4)
+    clash = unit[[0, 0, 2, 3]]
+    apart = contrast(unit, unit, torch.arange(4), 0.1).item()
+    assert apart == pytest.approx(np.log1p(3 * np.exp(-10)), rel=1e-3)
+    assert contrast(clash, clash, torch.arange(4), 0.1).item() > 0.3
+    assert contrast(clash, clash, torch.tensor([0, 0, 2, 3]), 0.1).item() == pytest.approx(apart, rel=0.5)
+
+
+def test_training_teaches_translation_and_repeats_itself(texts: Texts, tmp_path: Path) -> None:
+    sentence_transformers = pytest.importorskip("sentence_transformers")
+    tokenizer, vectors, events = train(texts, SETTINGS)
+    first, last = events[0].data["losses"], events[-1].data["losses"]
+    assert events[-1].done == SETTINGS.steps and last["translation"] < first["translation"]
+    assert np.array_equal(vectors, train(texts, SETTINGS)[1])
+
+    save(vectors, tokenizer, tmp_path / "model")
+    model = sentence_transformers.SentenceTransformer(str(tmp_path / "model"), device="cpu")
+    unseen = sentences(40, 5, 9)
+    asked, told = model.encode(unseen), model.encode([translated(text) for text in unseen])
+    found = (asked @ told.T).argmax(1) == np.arange(len(unseen))
+    assert found.mean() > 0.5
+    np.testing.assert_allclose(np.linalg.norm(asked, axis=1), 1, atol=1e-5)
+    assert not np.isnan(model.encode(["", "?!"])).any()
+
+    exact = np.stack([vectors[tokenizer.encode(text).ids].sum(0) for text in unseen])
+    exact /= np.linalg.norm(exact, axis=1, keepdims=True)
+    assert (exact * asked).sum(1).min() > 0.999  # int8 rows lose next to nothing
+
+
+def test_command_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = ["--pieces", "600", "--characters", "5000", "--dimension", "8", "--steps", "3", "--batch", "16"]
+    main(["--data", str(folder), "--out", str(tmp_path / "out"), *sizes])
+    assert "3/3" in capsys.readouterr().out
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert written >= {"model.safetensors", "modules.json", "tokenizer.json"}
+    with pytest.raises(SystemExit, match="holds 0 parallel texts"):
+        main(["--data", str(tmp_path), "--out", str(tmp_path / "none")])
