@@ -89,6 +89,10 @@ def test_import_index_search_evaluate_export(mdr: Mdr, tiny: Path, tmp_path: Pat
         assert f"{mean:.4f}" in table.stdout
     assert "nothing to do" in table.stderr
 
+    page = tmp_path / "results.md"
+    assert mdr("report", "small.evaluation", "--out", str(page)).exit_code == 0
+    check_page(page.read_text(encoding="utf-8"), measured, tiny.name)
+
     mdr("export", "evaluation", "small", str(tmp_path / "runs"))
     check_exported(tmp_path / "runs", measured)
     written = mdr("export", "collection", "small", "folder", str(tmp_path / "copy"), "--json").json
@@ -99,6 +103,15 @@ def test_import_index_search_evaluate_export(mdr: Mdr, tiny: Path, tmp_path: Pat
     assert mdr("status", "--json").json.keys() == {"copy", "small", "small.evaluation"}
     assert mdr("verify", "--json").json["problems"] == []
     assert mdr("gc", "--json").json["folders"] == []
+
+
+def check_page(page: str, measured: dict[str, Any], folder: str) -> None:
+    """The page has the commands, the averages and the bias that were measured."""
+    assert f"python -m mdr import folder {folder} --name small\n" in page
+    assert "mdr evaluate small --pool all --measure nDCG@3 --measure MRR@10 --run-name small.evaluation" in page
+    for system in measured["systems"]:
+        assert f"| {system} | {measured['averages'][system]['nDCG@3']['languages']['en']['mean']:.3f}" in page
+        assert f"| {system} | {measured['bias'][system]['rank_spread']:.1f} |" in page
 
 
 def check_exported(folder: Path, measured: dict[str, Any]) -> None:

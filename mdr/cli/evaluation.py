@@ -1,8 +1,9 @@
-"""The command that measures: evaluate."""
+"""Commands that measure: evaluate, and report what was measured."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    """Put this command into the app."""
+    """Put these commands into the app."""
     add_command(app, evaluate)
+    add_command(app, report)
 
 
 def evaluate(
@@ -44,6 +46,21 @@ def evaluate(
     evaluation = load(made[EVALUATION])
     data = {"name": name, "artefact": made[EVALUATION].key, "folder": evaluation.folder, **evaluation.summary}
     return Report(data, list(_tables(evaluation)))
+
+
+def report(
+    desk: Desk,
+    names: Annotated[list[str], typer.Argument(metavar="RUN…", help="Names of runs that have an evaluation.")],
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of printing.")] = None,
+) -> Report:
+    """Write evaluations as a Markdown page, with the commands that made them."""
+    from mdr.services.report import report as page
+
+    text = page(desk.bench.store, names)
+    if out is None:
+        return Report({"markdown": text}, [text])
+    out.write_text(text, encoding="utf-8")
+    return Report({"file": str(out)}, [f"wrote {out}"])
 
 
 def _tables(evaluation: Evaluation) -> Iterator[RenderableType]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -37,8 +38,8 @@ def collection(
     from mdr.recipes.baselines import COLLECTION
     from mdr.storage.collection import Collection
 
-    export_collection(Collection(desk.bench.artefact(name, COLLECTION).folder), format, folder)
-    return _written(sorted(path for path in folder.rglob("*") if path.is_file()))
+    lost = export_collection(Collection(desk.bench.artefact(name, COLLECTION).folder), format, folder)
+    return _written(sorted(path for path in folder.rglob("*") if path.is_file()), lost)
 
 
 def evaluation(
@@ -76,6 +77,9 @@ def judgements(
     return Report({"file": file, "grades": count}, [f"{count:,} grades in {file}"])
 
 
-def _written(files: list[Path]) -> Report:
+def _written(files: list[Path], lost: Sequence[str] = ()) -> Report:
     shown = [f"{path} ({size(path.stat().st_size)})" for path in files]
-    return Report({"files": [{"file": path, "bytes": path.stat().st_size} for path in files]}, shown)
+    if lost:
+        shown.append(f"left out, since the format has no room for it: {', '.join(lost)}")
+    data = {"files": [{"file": path, "bytes": path.stat().st_size} for path in files], "left_out": list(lost)}
+    return Report(data, shown)
