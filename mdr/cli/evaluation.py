@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import RenderableType
@@ -33,6 +33,8 @@ def evaluate(
     lang: Annotated[list[str] | None, typer.Option(help="Only queries in this language; may be repeated.")] = None,
     measure: Annotated[list[str] | None, typer.Option(help="Such as MRR@100 or nDCG@10; may be repeated.")] = None,
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="Hits per query.")] = 100,
+    fusion: Annotated[str, typer.Option(help="How the hybrid joins both sides: mr-tydi, weighted or rrf.")] = "mr-tydi",
+    alpha: Annotated[float, typer.Option(min=0, help="Weight of the dense side where it is not tuned.")] = 1.0,
     encoder: Encoder = "",
     run_name: Annotated[str, typer.Option(help="What to call the run; without: NAME.evaluation.")] = "",
 ) -> Report:
@@ -40,9 +42,10 @@ def evaluate(
     from mdr.recipes.baselines import EVALUATION
     from mdr.services.evaluation import load
 
-    options = {"split": split, "dev_split": dev_split, "langs": lang, "measures": measure}
+    options: dict[str, Any] = {"split": split, "dev_split": dev_split, "langs": lang, "measures": measure}
     given = {key: value for key, value in options.items() if value}
-    made = desk.watch(desk.bench.evaluate(name, encoder, run_name or None, pool=pool, k=k, **given))
+    given |= {"pool": pool, "k": k, "fusion": fusion, "alpha": alpha}
+    made = desk.watch(desk.bench.evaluate(name, encoder, run_name or None, **given))
     evaluation = load(made[EVALUATION])
     data = {"name": name, "artefact": made[EVALUATION].key, "folder": evaluation.folder, **evaluation.summary}
     return Report(data, list(_tables(evaluation)))

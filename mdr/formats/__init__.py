@@ -16,6 +16,7 @@ from mdr.formats.records import Asked, Format, Graded, Record
 from mdr.formats.squad import SQUAD, XQUAD, XQUAD_R
 from mdr.formats.tabular import TABULAR
 from mdr.formats.tydi import TYDI
+from mdr.formats.writing import new_folder
 from mdr.storage.collection import Collection
 
 FORMATS: dict[str, Format] = {
@@ -38,8 +39,7 @@ def export_collection(collection: Collection, format: str, folder: Path) -> list
     if write is None:
         able = ", ".join(name for name, each in FORMATS.items() if each.write)
         raise InputError(f"{format} is only read, not written", f"formats that are written: {able}")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} is not empty", "name a new folder, so that nothing in this one is lost or mixed up")
+    new_folder(folder)
     write(_Records(collection), folder)
     holds = {
         "answers": bool(collection.answers),

@@ -12,10 +12,16 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from mdr.errors import FormatError
+from mdr.errors import FormatError, InputError
 from mdr.storage.files import disk_errors, fsync_file
 
 _ROWS = 5_000
+
+
+def new_folder(folder: Path) -> None:
+    """Refuse a folder that holds something already."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} is not empty", "name a new folder, so that nothing in this one is lost or mixed up")
 
 
 @contextmanager

@@ -8,21 +8,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 
+from mdr.core.answers import words_of
 from mdr.errors import InputError, MissingError
 from mdr.formats.trec import read_run, write_qrels, write_run
-from mdr.formats.writing import text_file
+from mdr.formats.writing import new_folder, text_file
 from mdr.services.evaluation import load
 from mdr.services.judging import JudgingService
 from mdr.stages.questions import questions
 from mdr.storage.artefacts import Artefact
 from mdr.storage.collection import Collection
 from mdr.storage.judgements import JudgementEvent
-
-
-def new_folder(folder: Path) -> None:
-    """Refuse a folder that holds something already."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} is not empty", "name a new folder, so that nothing in this one is lost or mixed up")
 
 
 def export_evaluation(made: Artefact, collection: Collection, folder: Path) -> list[Path]:
@@ -33,7 +28,10 @@ def export_evaluation(made: Artefact, collection: Collection, folder: Path) -> l
     for system in evaluation.systems:
         files.append(folder / f"{system}.run")
         write_run(read_run(evaluation.run_file(system)), files[-1], system)
-    asked = questions(collection, settings["split"], pool=settings["pool"], langs=settings["langs"])
+    answers = any(words_of(name) for name in evaluation.measures)
+    asked = questions(
+        collection, settings["split"], pool=settings["pool"], langs=settings["langs"], with_answers=answers
+    )
     files.append(folder / "qrels.txt")
     write_qrels(asked.qrels, files[-1])
     return files

@@ -10,6 +10,9 @@ from mdr.core.languages import LANGUAGES
 from mdr.errors import MissingError
 from mdr.recipes.baselines import COLLECTION, DENSE, EVALUATION
 from mdr.services.evaluation import load, markdown_matrix, markdown_table, table
+from mdr.stages.evaluate import EvaluateSettings
+from mdr.stages.prepare import PrepareSettings
+from mdr.stages.stage import StageSettings
 from mdr.storage.artefacts import Artefact, ArtefactStore
 from mdr.storage.evaluation import Evaluation
 
@@ -44,26 +47,38 @@ def _section(store: ArtefactStore, name: str) -> Iterator[str]:
     yield from _bias(evaluation)
 
 
+_IMPORT_OPTIONS = {"splits": "--split", "parts": "--part", "lang": "--lang"}
+_EVALUATE_OPTIONS = {
+    "split": "--split",
+    "dev_split": "--dev-split",
+    "pool": "--pool",
+    "langs": "--lang",
+    "measures": "--measure",
+    "k": "--k",
+    "fusion": "--fusion",
+    "alpha": "--alpha",
+}
+
+
 def _commands(name: str, made: Mapping[str, Artefact]) -> Iterator[str]:
-    collection, settings = made[COLLECTION].manifest.settings, made[EVALUATION].manifest.settings
+    collection, evaluation = made[COLLECTION].manifest.settings, made[EVALUATION].manifest.settings
     called = name.partition(".")[0]
     importing = ["python -m mdr import", collection["format"], Path(collection["path"]).name, "--name", called]
-    yield " ".join(importing + _options(collection, splits="--split", parts="--part", lang="--lang"))
+    yield " ".join([*importing, *_options(collection, PrepareSettings, _IMPORT_OPTIONS)])
     encoder = made[DENSE].manifest.settings["encoder"] if DENSE in made else ""
     evaluating = ["python -m mdr evaluate", called, *(["--encoder", Path(encoder).name] if encoder else [])]
-    options = _options(settings, split="--split", dev_split="--dev-split", pool="--pool", langs="--lang")
-    measures = _options(settings, measures="--measure") if settings["measures"] != _DEFAULT_MEASURES else []
-    yield " ".join([*evaluating, *options, *measures, "--run-name", name])
+    options = _options(evaluation, EvaluateSettings, _EVALUATE_OPTIONS)
+    yield " ".join([*evaluating, *options, "--run-name", name])
 
 
-_DEFAULT_MEASURES = ["MRR@100", "Recall@100", "nDCG@10"]
-
-
-def _options(settings: Mapping[str, Any], **options: str) -> list[str]:
+def _options(settings: Mapping[str, Any], kind: type[StageSettings], options: Mapping[str, str]) -> list[str]:
+    """What must be said on the command line: settings that are not as they are by default."""
     words = []
     for setting, option in options.items():
-        values = settings[setting] if isinstance(settings[setting], list | tuple) else [settings[setting]]
-        words += [word for value in values if value for word in (option, str(value))]
+        value, default = settings[setting], kind.model_fields[setting].default
+        values = value if isinstance(value, list | tuple) else [value]
+        if list(values) != list(default if isinstance(default, list | tuple) else [default]):
+            words += [word for each in values for word in (option, str(each))]
     return words
 
 
