@@ -21,6 +21,7 @@ class Settings(BaseSettings):
     sample: Path = Field(ROOT / "data" / "sample", description="the collection the app opens with")
     encoder: str = Field("", description="model folder or hub name; empty: the shipped encoder")
     device: str = Field("auto", description="auto, cpu or cuda")
+    precision: str = Field("auto", description="of transformers: auto, float32, bfloat16 or float16")
     threads: int = Field(0, ge=0, description="threads for models and search; 0: all cores")
     host: str = Field("", description="address the app listens on; empty: this machine only, on a Space everywhere")
     port: int = Field(7860, ge=0, le=65535, description="port the app listens on; 0: any free one")

@@ -52,7 +52,10 @@ class Workbench:
         name = name or self.settings.default_encoder
         with self._lock:
             if name not in self._encoders:
-                self._encoders[name] = load_encoder(name, device=self.settings.device, threads=self.settings.threads)
+                settings = self.settings
+                self._encoders[name] = load_encoder(
+                    name, device=settings.device, threads=settings.threads, precision=settings.precision
+                )
             return self._encoders[name]
 
     def analyzer_fingerprint(self, langs: Some[str]) -> str:

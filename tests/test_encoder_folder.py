@@ -211,3 +211,13 @@ def test_the_probe_answers_and_remembers() -> None:
     hits = low_precision.cache_info().hits
     assert low_precision("cpu", 64) is first
     assert low_precision.cache_info().hits == hits + 1
+
+
+def test_a_precision_can_be_asked_for(transformer: Path) -> None:
+    texts = ["Kahvi keitetään", "The Nile", "กาแฟ", "নীল নদ", "coffee beans"]
+    full = load_encoder(str(transformer), device="cpu", precision="float32").encode(texts, "passage")
+    low = load_encoder(str(transformer), device="cpu", precision="bfloat16").encode(texts, "passage")
+    assert (low != full).any()
+    np.testing.assert_allclose(low, full, atol=0.05)
+    with pytest.raises(InputError, match="no precision 'half'"):
+        load_encoder(str(transformer), precision="half")

@@ -11,7 +11,7 @@ import pytest
 
 from mdr.errors import FormatError, MissingError
 from mdr.training.batches import Sampler
-from mdr.training.static import StaticSettings, contrast, learn_vectors, main, save
+from mdr.training.static import StaticSettings, contrast, learn_vectors, main, save, signed
 from mdr.training.texts import Texts, read_texts
 from mdr.training.vocabulary import learn_vocabulary, untrained
 
@@ -89,7 +89,7 @@ def test_pairs_that_share_a_text_are_one_meaning(tmp_path: Path) -> None:
 
 
 def test_reading_names_file_and_line(tmp_path: Path) -> None:
-    with pytest.raises(MissingError, match="0 parallel texts and 0 passages"):
+    with pytest.raises(MissingError, match="0 parallel texts, 0 passages"):
         read_texts(tmp_path, frozenset({"en"}))
     write(tmp_path / "passages" / "en.jsonl.gz", [{"lang": "en", "title": "", "text": "fine"}, {"lang": "en"}])
     with pytest.raises(FormatError, match=r"en\.jsonl\.gz:2: without title, text"):
@@ -160,11 +160,22 @@ def test_training_teaches_translation_and_repeats_itself(texts: Texts, tmp_path:
     assert (exact * asked).sum(1).min() > 0.999  # int8 rows lose next to nothing
 
 
+def test_signatures_leave_what_was_learned_and_part_what_was_not() -> None:
+    alike = np.ones((2, 24), np.float32) * np.array([[1.0], [3.0]], np.float32)
+    vectors = signed(alike, SETTINGS)
+    assert vectors.dtype == np.float32 and np.array_equal(vectors[:, :24], alike)
+    own = np.linalg.norm(vectors[:, 24:], axis=1)
+    np.testing.assert_allclose(own, np.linalg.norm(alike, axis=1) * SETTINGS.signature_share, rtol=1e-6)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    assert unit[0] @ unit[1] < 0.9
+    assert np.array_equal(vectors, signed(alike, SETTINGS))
+
+
 def test_command_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sizes = ["--pieces", "600", "--characters", "5000", "--dimension", "8", "--steps", "3", "--batch", "16"]
     main(["--data", str(folder), "--out", str(tmp_path / "out"), *sizes])
     assert "3/3" in capsys.readouterr().out
     written = {path.name for path in (tmp_path / "out").iterdir()}
     assert written >= {"model.safetensors", "modules.json", "tokenizer.json"}
-    with pytest.raises(SystemExit, match="holds 0 parallel texts"):
+    with pytest.raises(SystemExit, match="0 parallel texts"):
         main(["--data", str(tmp_path), "--out", str(tmp_path / "none")])

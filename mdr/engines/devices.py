@@ -1,8 +1,19 @@
-"""Where to compute."""
+"""Where to compute, and how exactly."""
 
 from __future__ import annotations
 
 from mdr.errors import InputError, UnavailableError
+
+AUTO, FULL = "auto", "float32"
+PRECISIONS = (AUTO, FULL, "bfloat16", "float16")
+"""`auto` is as fast as the machine can; `float32` gives the same numbers in batches of any size."""
+
+
+def check_precision(name: str) -> str:
+    """One of the precisions."""
+    if name not in PRECISIONS:
+        raise InputError(f"there is no precision {name!r}", f"precisions are {', '.join(PRECISIONS)}")
+    return name
 
 
 def pick_device(name: str) -> str:

@@ -15,7 +15,12 @@ _UNWANTED = ("onnx/*", "openvino/*", "*.bin")
 
 
 def load_encoder(
-    name: str, *, device: str = "auto", threads: int = 0, overrides: Mapping[str, Any] | None = None
+    name: str,
+    *,
+    device: str = "auto",
+    threads: int = 0,
+    precision: str = "auto",
+    overrides: Mapping[str, Any] | None = None,
 ) -> Encoder:
     """The encoder of a model folder or hub name; `overrides` are those that an `mdr.json` may hold."""
     model = read_model_folder(find_model(name), overrides)
@@ -25,7 +30,7 @@ def load_encoder(
         return StaticEncoder(model)
     from mdr.engines.transformer_encoder import TransformerEncoder
 
-    return TransformerEncoder(model, device=device, threads=threads)
+    return TransformerEncoder(model, device=device, threads=threads, precision=precision)
 
 
 def find_model(name: str) -> Path:

@@ -8,11 +8,11 @@ from functools import lru_cache
 import torch
 from torch.nn import functional
 
-_TOKENS, _WIDEST = 128, 512
+_TOKENS, _WIDEST = 128, 256
 _RUNS = 5
 _GAIN = 1.3
 """How much faster low precision must be to be worth its noise."""
-_HOPELESS = 4
+_HOPELESS = 20
 """How much slower a single run must be to stop asking."""
 
 

@@ -18,7 +18,7 @@ from mdr.ports import Matrix
 from mdr.types import Role
 
 _CHARACTERS = 100_000
-_BATCH = 1024
+_BATCH = 256
 
 
 class StaticEncoder:

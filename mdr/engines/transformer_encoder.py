@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mdr.engines.devices import pick_device
+from mdr.engines.devices import AUTO, FULL, check_precision, pick_device
 from mdr.engines.model_folder import ModelFolder
 from mdr.engines.pooling import Head
 from mdr.engines.probe import low_precision
@@ -36,10 +36,11 @@ _FEW = 4
 class TransformerEncoder:
     """A transformers or sentence-transformers folder."""
 
-    def __init__(self, model: ModelFolder, *, device: str = "auto", threads: int = 0) -> None:
+    def __init__(self, model: ModelFolder, *, device: str = "auto", threads: int = 0, precision: str = "auto") -> None:
         if threads:
             torch.set_num_threads(threads)
         self._model = model
+        self._precision = check_precision(precision)
         self._device = pick_device(device)
         self._tokenizer, self._network = _load(model)
         self._network.to(self._device)
@@ -71,9 +72,12 @@ class TransformerEncoder:
         return vectors
 
     def _arithmetic(self, texts: int) -> torch.autocast:
-        """The precision that is fastest here; inside, weights are converted once."""
-        few = self._device == "cpu" and texts < _FEW
-        precision = None if few else low_precision(self._device, int(self._network.config.hidden_size))
+        """The precision asked for, or the fastest one here; inside, weights are converted once."""
+        if self._precision == AUTO:
+            few = self._device == "cpu" and texts < _FEW
+            precision = None if few else low_precision(self._device, int(self._network.config.hidden_size))
+        else:
+            precision = None if self._precision == FULL else getattr(torch, self._precision)
         return torch.autocast(self._device, precision, enabled=precision is not None)
 
     def _tokens(self, texts: list[str]) -> list[list[int]]:
@@ -107,7 +111,9 @@ class TransformerEncoder:
             row[: len(ids)] = torch.tensor(ids)
         mask = (torch.arange(width) < lengths[:, None]).long()
         states = self._network(input_ids=padded.to(self._device), attention_mask=mask.to(self._device))
-        vectors: Matrix = self._head(states.last_hidden_state, lengths.to(self._device), prompt).cpu().numpy()
+        vectors: Matrix = (
+            self._head(states.last_hidden_state.float(), lengths.to(self._device), prompt).float().cpu().numpy()
+        )
         return vectors
 
 

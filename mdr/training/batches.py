@@ -23,6 +23,10 @@ NEIGHBOURS = 8
 """Windows closer than this may share sentences, so they never count as wrong answers to each other."""
 
 
+WITHOUT = 0.2
+"""How often a crop is taken out of its passage. More often, and the encoder forgets that equal words mean much."""
+
+
 class Bags(NamedTuple):
     """Token ids of many texts end to end, and where each begins."""
 
@@ -146,11 +150,11 @@ class Sampler:
         return self._batch(self._whole(titles), passages, np.arange(len(titles)))
 
     def crop(self, size: int) -> Batch:
-        """A short stretch, and the passage it is from: half the time without it, half the time under its title."""
+        """A short stretch, and the passage it is from: at times without it, half the time under its title."""
         rows = self._rows(size)
         starts, lengths = self._stretch(self._bodies[rows])
-        queries = self._cut(starts, lengths, np.minimum(lengths // 2, self._log_uniform(4, 48, len(rows))))
-        without = self._random.random(len(rows)) < 0.5
+        queries = self._cut(starts, lengths, np.minimum(lengths // 2, self._log_uniform(4, 20, len(rows))))
+        without = self._random.random(len(rows)) < WITHOUT
         cut_start = np.where(without, queries.starts, starts + lengths)
         cut_end = np.where(without, queries.starts + queries.lengths, starts + lengths)
         titles = self._titles[rows]
@@ -180,7 +184,8 @@ class Sampler:
     def _draw(self, rows: Ints, odds: NDArray[np.float64], size: int) -> Ints:
         """At most so many different rows, the likely ones rather."""
         summed = np.cumsum(odds)
-        return rows[np.unique(np.searchsorted(summed, self._random.random(size) * summed[-1], side="right"))]
+        places = np.unique(np.searchsorted(summed, self._random.random(size) * summed[-1], side="right"))
+        return np.take(rows, places, mode="clip")
 
     def _below(self, limits: Ints) -> Ints:
         return (self._random.random(len(limits)) * limits).astype(np.int64)

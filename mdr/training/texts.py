@@ -67,7 +67,7 @@ def read_texts(folder: Path, langs: frozenset[str]) -> Texts:
                 found.passages.append((title, found.add(row["lang"], row["text"])))
     if not found.meanings or not found.passages:
         raise MissingError(
-            f"{folder} holds {len(found.meanings):,} parallel texts and {len(found.passages):,} passages; it needs both",
+            f"{folder}: {len(found.meanings):,} parallel texts, {len(found.passages):,} passages; both are needed",
             "name a folder with parallel/<source>/pairs.jsonl.gz and passages/<lang>.jsonl.gz",
         )
     return found

@@ -63,8 +63,8 @@ def untrained() -> Tokenizer:
 def learn_vocabulary(texts: Texts, size: int, characters: int, seed: int) -> Tokenizer:
     """Merges learned from at most so many characters of each language; unseen letters fall back to their bytes.
 
-    Merges keep frequent words whole where Unigram cuts them: before any training, matching the pieces of questions
-    and passages (random vectors, development questions of six languages) gave MRR .54 against .53 and .50.
+    Merges keep frequent words whole where Unigram cuts them: with 60,000 random vectors, before any training,
+    the development questions of six languages found their passage at MRR .54 by merges and .53 by Unigram.
     """
     from tokenizers import models, trainers
 
