@@ -11,6 +11,7 @@ import textwrap
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Thread
 
@@ -443,6 +444,23 @@ def test_the_environment_is_left_as_it_was_and_does_not_matter(tmp_path: Path) -
         LC_ALL="C",
     )
     assert process.communicate(timeout=30) == ("", "")
+
+
+def test_threads_searching_and_explaining_at_once_get_the_same(
+    native: tuple[LuceneRetriever, dict[str, Passage]],
+) -> None:
+    """As visitors do: Java objects are shared by all threads, and none may see another's answer."""
+    retriever, passages = native
+
+    def answer(lang: str) -> list[tuple[str, list[Term]]]:
+        query = NATIVE[lang][1]
+        [ranking] = retriever.search([Query("", lang, query)], 3)
+        return [(hit.id, retriever.terms(query, passages[hit.id])) for hit in ranking]
+
+    alone = {lang: answer(lang) for lang in NATIVE}
+    with ThreadPoolExecutor(8) as pool:
+        for lang, together in zip([*NATIVE] * 6, pool.map(answer, [*NATIVE] * 6), strict=True):
+            assert together == alone[lang]
 
 
 def test_threads_that_end_are_forgotten(native: tuple[LuceneRetriever, dict[str, Passage]]) -> None:
