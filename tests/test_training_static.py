@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mdr.errors import FormatError, MissingError
+from mdr.training import vocabulary
 from mdr.training.batches import Sampler
 from mdr.training.static import StaticSettings, contrast, learn_vectors, main, save, signed
 from mdr.training.texts import Texts, read_texts
@@ -114,6 +115,11 @@ def test_unseen_letters_fall_back_to_bytes(texts: Texts) -> None:
     assert tokenizer.encode("baruko").tokens[0].startswith("▁")
     assert [piece for piece in tokenizer.encode("字").tokens] == ["<0xE5>", "<0xAD>", "<0x97>"]
     assert "<unk>" not in tokenizer.encode("שלום ខ្មែរ 🙂 字").tokens
+
+
+def test_the_alphabet_is_the_same_wherever_counts_are_equal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vocabulary, "ALPHABET", 4)
+    assert vocabulary._alphabet(["dcba ab"]) == vocabulary._alphabet(["ab abcd"]) == ["a", "b", "c", "▁"]
 
 
 @pytest.mark.parametrize("task", ["translation", "window", "title", "crop"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -70,16 +71,28 @@ def learn_vocabulary(texts: Texts, size: int, characters: int, seed: int) -> Tok
 
     tokenizer = untrained()
     tokenizer.model = models.BPE(unk_token=UNKNOWN)
+    sample = [tokenizer.normalizer.normalize_str(text) for text in _sample(texts, characters, seed)]
+    alphabet = _alphabet(sample)
     trainer = trainers.BpeTrainer(
         vocab_size=size - len(_BYTES),
         special_tokens=[UNKNOWN],
-        limit_alphabet=ALPHABET,
+        initial_alphabet=alphabet,
+        limit_alphabet=len(alphabet),
         max_token_length=LONGEST,
         min_frequency=2,
         show_progress=False,
     )
-    tokenizer.train_from_iterator(_sample(texts, characters, seed), trainer)
+    tokenizer.train_from_iterator(sample, trainer)
     return _with_bytes(tokenizer)
+
+
+def _alphabet(sample: Sequence[str]) -> list[str]:
+    """The most frequent characters. The trainer's own choice differs from run to run where counts are equal."""
+    counts: Counter[str] = Counter()
+    for text in sample:
+        counts.update(text)
+    counts["▁"] = counts.pop(" ", 0) + len(sample)  # what the mark of a word's start replaces
+    return sorted(sorted(counts, key=lambda char: (-counts[char], char))[:ALPHABET])
 
 
 def _with_bytes(tokenizer: Tokenizer) -> Tokenizer:
