@@ -74,16 +74,12 @@ def initial_vectors(ids: Sequence[Ids], pieces: int, dimension: int, seed: int) 
 
 
 def contrast(queries: Tensor, passages: Tensor, keys: Tensor, temperature: float) -> Tensor:
-    """In-batch InfoNCE in both directions over unit vectors."""
-    import torch
-    from torch.nn.functional import cross_entropy
+    """In-batch InfoNCE in both directions over unit vectors; pairs with one key are no negatives of each other."""
+    from mdr.training.losses import info_nce
 
-    scores = queries @ passages.T / temperature
     same = keys[:, None] == keys[None, :]
     same.fill_diagonal_(False)
-    scores = scores.masked_fill(same, -torch.inf)
-    goal = torch.arange(len(keys))
-    return (cross_entropy(scores, goal) + cross_entropy(scores.T, goal)) / 2
+    return info_nce(queries, passages, temperature=temperature, symmetric=True, masked=same)
 
 
 def _look_up(table: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
