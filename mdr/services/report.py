@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mdr.core.languages import LANGUAGES
 from mdr.errors import MissingError
 from mdr.recipes.baselines import COLLECTION, DENSE, EVALUATION
 from mdr.services.evaluation import load, markdown_matrix, markdown_table, table
@@ -41,7 +40,8 @@ def _section(store: ArtefactStore, name: str) -> Iterator[str]:
     for measure in evaluation.measures:
         yield markdown_table(table(evaluation, measure))
     if alpha := evaluation.summary["alpha"]:
-        shown = ", ".join(f"{lang} {value:.2f}" for lang, value in sorted(alpha.items()) if lang in LANGUAGES)
+        named = sorted((lang, value) for lang, value in alpha.items() if lang)
+        shown = ", ".join(f"{lang or 'others'} {value:.2f}" for lang, value in [*named, ("", alpha.get("", 1.0))])
         yield f"alpha: {shown}\n"
     yield from _left_out(evaluation)
     yield from _bias(evaluation)
