@@ -14,4 +14,4 @@ check:  ## lint and types
 	mypy
 
 bench:  ## every benchmark, one after the other
-	@for file in benchmarks/*.py; do echo "== $$file"; python $$file || exit 1; done
+	@for name in app encode exact_search fusion lexical measures million; do echo "== $$name"; python -m benchmarks.$$name || exit 1; done

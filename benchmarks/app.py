@@ -1,6 +1,6 @@
 """The app as its visitor meets it: start, first search, every search, every grade.
 
-    python benchmarks/app.py [--searches 60]
+    python -m benchmarks.app [--searches 60]
 
 Starts `python app.py` in a folder of its own, twice: the first start imports and indexes the sample, the second reuses
 it and is measured. A headless Chromium asks questions of the sample in all its languages. Parity first: the cards of

@@ -4,7 +4,7 @@ Two models, made on the spot: a transformer of MiniLM-L12's shape with random we
 values) and a static one of 50,000 rows. Parity comes first: each of our vectors has a cosine of at least 0.99 to
 theirs, and single queries, which stay in fp32, of at least 0.9999. Then the two take turns; medians are compared.
 
-    python benchmarks/encode.py [--texts 2000] [--repeats 3] [--threads 2]
+    python -m benchmarks.encode [--texts 2000] [--repeats 3] [--threads 2]
 """
 
 from __future__ import annotations

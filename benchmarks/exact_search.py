@@ -4,7 +4,7 @@ Parity first: the same positions, but where two scores are closer than fp32 can 
 compared with FAISS; a single query also with the floor that memory sets: the time to read every vector once (their
 maximum), measured in the same run.
 
-    python benchmarks/exact_search.py [--rows 100000] [--dimension 384] [--repeats 7] [--threads 2]
+    python -m benchmarks.exact_search [--rows 100000] [--dimension 384] [--repeats 7] [--threads 2]
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@
 Parity first: the same ids in the same order, scores equal to 1e-12, the same alpha. Then repeats, interleaved; medians.
 Where ranx is installed it takes part too. The target is 0.1 s cold.
 
-    python benchmarks/fusion.py [--queries 1000] [--hits 100] [--repeats 7]
+    python -m benchmarks.fusion [--queries 1000] [--hits 100] [--repeats 7]
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ if importlib.util.find_spec("ranx"):
 
 def cold(name: str, queries: int, hits: int) -> float:
     """Milliseconds of a contender in a process of its own."""
-    command = [sys.executable, __file__, "--only", name, "--queries", str(queries), "--hits", str(hits)]
+    command = [sys.executable, "-m", "benchmarks.fusion", "--only", name, "--queries", str(queries), "--hits", str(hits)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 

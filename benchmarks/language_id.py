@@ -3,7 +3,7 @@
 Questions are the test queries of a folder of collections (`<lang>/queries.test.jsonl.gz`, as the tests' shared data
 has them). Beside it, the same model without restriction. Nothing was tuned on these questions.
 
-    python benchmarks/language_id.py FOLDER
+    python -m benchmarks.language_id FOLDER
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ What is compared, on one made-up English collection (`--passages`, words drawn b
 Parity first: ours and the plain searcher must give the same ids and scores, and bm25s nearly so (it does not round
 passage lengths). Then repeats, interleaved; medians.
 
-    python benchmarks/lexical.py [--passages 20000] [--queries 300] [--repeats 5]
+    python -m benchmarks.lexical [--passages 20000] [--queries 300] [--repeats 5]
 """
 
 from __future__ import annotations

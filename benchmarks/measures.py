@@ -8,7 +8,7 @@
 Parity comes first: every measure of every query equal to ir-measures to 1e-9; interval bounds and p-value equal to
 scipy's within chance. Then repeats, interleaved; medians. The target is 1.5 × pytrec_eval, and 50 ms for each test.
 
-    python benchmarks/measures.py [--queries 1000] [--hits 100] [--repeats 9]
+    python -m benchmarks.measures [--queries 1000] [--hits 100] [--repeats 9]
 """
 
 from __future__ import annotations

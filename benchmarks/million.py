@@ -3,7 +3,7 @@
 Passages are made up as they are read and encoded by a static encoder made on the spot, so that the time is that of
 tokenizing, writing and searching. Peak memory is the operating system's figure for this process, file pages included.
 
-    python benchmarks/million.py [--passages 1000000] [--dtype float32] [--limit-gb 6]
+    python -m benchmarks.million [--passages 1000000] [--dtype float32] [--limit-gb 6]
 """
 
 from __future__ import annotations
