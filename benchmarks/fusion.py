@@ -70,7 +70,8 @@ if importlib.util.find_spec("ranx"):
 
 def cold(name: str, queries: int, hits: int) -> float:
     """Milliseconds of a contender in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.fusion", "--only", name, "--queries", str(queries), "--hits", str(hits)]
+    module = [sys.executable, "-m", "benchmarks.fusion"]
+    command = [*module, "--only", name, "--queries", str(queries), "--hits", str(hits)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
