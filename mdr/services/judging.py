@@ -56,9 +56,8 @@ class JudgingService:
 
     def grades(self, annotator: str, collection: str, query: Query) -> dict[str, int]:
         """What a person has graded for a query, by passage."""
-        wanted = query.id or query_id(query)
-        mine = self.store.judgements(collection, annotator)
-        return {event.passage: event.grade for event in mine if event.query == wanted and event.grade is not None}
+        mine = self.store.judgements(collection, annotator, query.id or query_id(query))
+        return {event.passage: event.grade for event in mine if event.grade is not None}
 
     def qrels(self, collection: str) -> Qrels:
         """Everyone's grades as qrels; where people differ, the higher half of the middle."""

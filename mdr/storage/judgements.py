@@ -96,9 +96,11 @@ class JudgementStore:
             self._sequence += 1
         return True
 
-    def judgements(self, collection: str, annotator: str | None = None) -> list[JudgementEvent]:
-        """The grades that count now."""
-        return self._events("judgements", collection, annotator)
+    def judgements(
+        self, collection: str, annotator: str | None = None, query: str | None = None
+    ) -> list[JudgementEvent]:
+        """The grades that count now: of everyone or one person, for all queries or one."""
+        return self._events("judgements", collection, annotator, query)
 
     def history(self, collection: str, annotator: str | None = None) -> list[JudgementEvent]:
         """Everything that ever happened, in order."""
@@ -113,12 +115,14 @@ class JudgementStore:
         with self._write:
             self._connection.close()
 
-    def _events(self, table: str, collection: str, annotator: str | None) -> list[JudgementEvent]:
-        rows = self._rows(
-            f"SELECT {', '.join(_COLUMNS)} FROM {table} WHERE collection = ? AND (? IS NULL OR annotator = ?) "
-            "ORDER BY sequence",
-            [collection, annotator, annotator],
-        )
+    def _events(
+        self, table: str, collection: str, annotator: str | None, query: str | None = None
+    ) -> list[JudgementEvent]:
+        wanted = {"collection": collection, "annotator": annotator, "query": query}
+        given = {column: value for column, value in wanted.items() if value is not None}
+        where = " AND ".join(f"{column} = ?" for column in given)
+        sql = f"SELECT {', '.join(_COLUMNS)} FROM {table} WHERE {where} ORDER BY sequence"
+        rows = self._rows(sql, list(given.values()))
         return [JudgementEvent(*row) for row in rows]
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
