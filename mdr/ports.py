@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mdr.types import Passage, Query, Ranking, Role, Term
 
 Matrix: TypeAlias = NDArray[np.float32]
+Scores: TypeAlias = NDArray[np.float64]
 Mask: TypeAlias = NDArray[np.bool_]
 
 
@@ -86,6 +87,21 @@ class LanguageIdentifier(Protocol):
     def identify(self, text: str) -> Guess: ...
 
 
+class Generator(Protocol):
+    """Writes questions for passages, and says how likely a question is for one."""
+
+    @property
+    def fingerprint(self) -> str: ...
+    def write(self, passages: Sequence[Passage], langs: Sequence[str], *, n: int, seed: int) -> list[list[str]]:
+        """`n` questions for each passage, each in the language given beside the passage. Equal seeds write alike,
+        whatever else is in the call."""
+        ...
+
+    def log_likelihood(self, queries: Sequence[Query], passages: Sequence[Passage]) -> Scores:
+        """Mean log-probability per token of each query given the passage beside it."""
+        ...
+
+
 class Engines(Protocol):
     """How stages reach engines without constructing them; the workbench implements it.
 
@@ -93,6 +109,7 @@ class Engines(Protocol):
     """
 
     def encoder(self, name: str) -> Encoder: ...
+    def generator(self, name: str) -> Generator: ...
     def analyzer_fingerprint(self, langs: Collection[str]) -> str: ...
     def build_lexical(self, passages: Iterable[Passage], folder: Path, *, k1: float, b: float) -> Iterable[int]: ...
     def build_vectors(

@@ -19,7 +19,7 @@ from mdr.pipeline import Recipe, Step
 from mdr.services.evaluation import compare, load, markdown_matrix, markdown_table, table
 from mdr.stages import evaluate as stage
 from mdr.storage.artefacts import Artefact, ArtefactStore
-from mdr.storage.collection import ANSWERS, PASSAGES, QRELS, QUERIES, TableWriter
+from mdr.storage.collection import ANSWERS, PASSAGES, QRELS, QUERIES, table_writer
 from mdr.storage.evaluation import Evaluation
 from mdr.types import Event, Hit, Query, Ranking
 
@@ -91,7 +91,7 @@ def _publish(
 ) -> Artefact:
     with store.draft(kind, name) as draft:
         for file, records in files.items():
-            writer = TableWriter(draft.folder / file)
+            writer = table_writer(draft.folder / file)
             for record in records:
                 writer.add(record)
             writer.close()

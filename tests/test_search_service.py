@@ -12,7 +12,7 @@ import pytest
 from mdr.errors import InputError, MdrError, MissingError
 from mdr.ports import Guess
 from mdr.services.search import MOST, SearchService, Side
-from mdr.storage.collection import PASSAGES, QRELS, QUERIES, Collection, TableWriter
+from mdr.storage.collection import PASSAGES, QRELS, QUERIES, Collection, table_writer
 from mdr.types import Hit, Passage, Query, Ranking, Term
 
 LANGS = ("en", "fi", "th")
@@ -53,7 +53,7 @@ def collection(tmp_path: Path) -> Collection:
         QRELS: [],
     }
     for name, its in rows.items():
-        writer = TableWriter(tmp_path / name)
+        writer = table_writer(tmp_path / name)
         for row in its:
             writer.add(row)
         writer.close()

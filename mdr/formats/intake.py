@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mdr.formats.records import Asked, Cursor, Graded, Record
-from mdr.storage.collection import ANSWERS, PASSAGES, QRELS, QUERIES, TableWriter
+from mdr.storage.collection import ANSWERS, PASSAGES, QRELS, QUERIES, table_writer
+from mdr.storage.tables import TableWriter
 from mdr.types import Passage
 
 _DISTINCT = "an id names one text: correct the line, or put the language or file name before the ids"
@@ -62,7 +63,7 @@ class Intake:
                 self._counts["dangling_qrels"] += grades
 
     def _table(self, name: str) -> TableWriter:
-        table = TableWriter(self._folder / name)
+        table = table_writer(self._folder / name)
         self._stack.callback(table.close)
         return table
 

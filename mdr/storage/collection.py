@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from mdr.errors import MissingError
+from mdr.storage.tables import TableWriter, open_table, rows_of
 from mdr.types import Passage, Qrels, Query
 
 PASSAGES, QUERIES, QRELS, ANSWERS = "passages.arrow", "queries.arrow", "qrels.arrow", "answers.arrow"
@@ -27,42 +27,11 @@ SCHEMAS = {
     QRELS: pa.schema([("query", _text), ("passage", _text), ("grade", pa.int32()), ("split", _text)]),
     ANSWERS: pa.schema([("query", _text), ("answer", _text)]),
 }
-_BATCH = 10_000
 
 
-class TableWriter:
-    """Appends rows to one Arrow file in batches; closing finishes the file."""
-
-    def __init__(self, path: Path) -> None:
-        self._schema = SCHEMAS[path.name]
-        self._writer = pa.ipc.new_file(str(path), self._schema)
-        self._rows: list[Sequence[Any]] = []
-        self.count = 0
-
-    def add(self, row: Sequence[Any]) -> None:
-        """One row, in the order of the schema."""
-        self._rows.append(row)
-        self.count += 1
-        if len(self._rows) >= _BATCH:
-            self._flush()
-
-    def close(self) -> None:
-        """Write what is left and the footer."""
-        self._flush()
-        self._writer.close()
-
-    def _flush(self) -> None:
-        if self._rows:
-            columns = [
-                pa.array(values, type=field.type)
-                for values, field in zip(zip(*self._rows, strict=True), self._schema, strict=True)
-            ]
-            self._writer.write_batch(pa.record_batch(columns, schema=self._schema))
-            self._rows = []
-
-
-def _table(path: Path) -> pa.Table:
-    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+def table_writer(path: Path) -> TableWriter:
+    """A writer for the file of a collection that the name says."""
+    return TableWriter(path, SCHEMAS[path.name])
 
 
 class Collection:
@@ -70,7 +39,7 @@ class Collection:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._passages = _table(folder / PASSAGES)
+        self._passages = open_table(folder / PASSAGES)
 
     def __len__(self) -> int:
         return int(self._passages.num_rows)
@@ -126,10 +95,7 @@ class Collection:
 
     def passages(self) -> Iterator[Passage]:
         """All passages in order, read in batches."""
-        for batch in self._passages.to_batches(max_chunksize=_BATCH):
-            yield from map(
-                Passage._make, zip(*(batch.column(name).to_pylist() for name in Passage._fields), strict=True)
-            )
+        return map(Passage._make, rows_of(self._passages))
 
     @cached_property
     def twins(self) -> dict[str, list[int]]:
@@ -143,7 +109,7 @@ class Collection:
     @cached_property
     def query_rows(self) -> list[tuple[Query, str]]:
         """Every query with its split; one that is in two splits comes twice."""
-        table = _table(self.folder / QUERIES)
+        table = open_table(self.folder / QUERIES)
         columns = (table.column(name).to_pylist() for name in ("id", "lang", "text", "split"))
         return [(Query(id, lang, text), split) for id, lang, text, split in zip(*columns, strict=True)]
 
@@ -155,7 +121,7 @@ class Collection:
     @cached_property
     def qrel_rows(self) -> list[tuple[str, str, int, str]]:
         """Every grade: query, passage, grade, split."""
-        table = _table(self.folder / QRELS)
+        table = open_table(self.folder / QRELS)
         return list(
             zip(*(table.column(name).to_pylist() for name in ("query", "passage", "grade", "split")), strict=True)
         )
@@ -173,7 +139,7 @@ class Collection:
         """Answer strings by query, for collections that were published with them instead of qrels."""
         answers: dict[str, tuple[str, ...]] = {}
         if (path := self.folder / ANSWERS).exists():  # only written where there are some
-            table = _table(path)
+            table = open_table(path)
             for query, answer in zip(
                 table.column("query").to_pylist(), table.column("answer").to_pylist(), strict=True
             ):

@@ -17,7 +17,7 @@ from pathlib import Path
 from mdr.ports import Guess
 from mdr.services.search import SearchService
 from mdr.settings import Settings
-from mdr.storage.collection import PASSAGES, QRELS, QUERIES, Collection, TableWriter
+from mdr.storage.collection import PASSAGES, QRELS, QUERIES, Collection, table_writer
 from mdr.types import Hit, Passage, Query, Ranking, Term
 from mdr.workbench import Workbench
 
@@ -109,7 +109,7 @@ def _collection(folder: Path, sample: Path) -> Collection:
         QRELS: [],
     }
     for name, values in rows.items():
-        writer = TableWriter(folder / name)
+        writer = table_writer(folder / name)
         for row in values:
             writer.add(row)
         writer.close()

@@ -14,7 +14,7 @@ from mdr.engines import lucene
 from mdr.engines.lucene import LuceneRetriever
 from mdr.engines.retrievers import DenseRetriever, HybridRetriever
 from mdr.ports import Mask, Matrix, Retriever, TopK
-from mdr.storage.collection import PASSAGES, Collection, TableWriter
+from mdr.storage.collection import PASSAGES, Collection, table_writer
 from mdr.types import Passage, Query, Role
 
 PASSAGES_IN_MIXED_ORDER = [
@@ -88,7 +88,7 @@ class BruteForceIndex:
 
 def collection_of(passages: Sequence[Passage], folder: Path) -> Collection:
     folder.mkdir(parents=True)
-    writer = TableWriter(folder / PASSAGES)
+    writer = table_writer(folder / PASSAGES)
     for passage in passages:
         writer.add(passage)
     writer.close()
