@@ -7,6 +7,7 @@
     ├── MissingError         something asked for by name that is not there (lists what is)
     ├── MismatchError        two things that do not belong together: vectors and model, index and corpus
     ├── ArtefactError        an artefact that is damaged, unfinished or in use by another process
+    ├── TrainingError        a training run that makes no sense to go on with
     ├── StorageError         the disk or the judgement store refuses
     └── UnavailableError     an engine that cannot run on this machine
 
@@ -58,6 +59,10 @@ class MismatchError(MdrError):
 
 class ArtefactError(MdrError):
     """An artefact that is damaged, unfinished or in use."""
+
+
+class TrainingError(MdrError):
+    """A training run that makes no sense to go on with."""
 
 
 class StorageError(MdrError):

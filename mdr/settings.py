@@ -20,6 +20,7 @@ class Settings(BaseSettings):
     assets: Path = Field(ROOT / "assets", description="theme, recipes and shipped models")
     sample: Path = Field(ROOT / "data" / "sample", description="the collection the app opens with")
     encoder: str = Field("", description="model folder or hub name; empty: the shipped encoder")
+    generator: str = Field("", description="model folder or hub name; empty: the shipped generator")
     device: str = Field("auto", description="auto, cpu or cuda")
     precision: str = Field("auto", description="of transformers: auto, float32, bfloat16 or float16")
     threads: int = Field(0, ge=0, description="threads for models and search; 0: all cores")
@@ -46,3 +47,18 @@ class Settings(BaseSettings):
     def default_encoder(self) -> str:
         """The encoder to use where none is named."""
         return self.encoder or str(self.assets / "models" / "encoder")
+
+    @property
+    def base_encoder(self) -> str:
+        """The encoder that training begins from where none is named: it has seen no label."""
+        return str(self.assets / "models" / "base")
+
+    @property
+    def default_generator(self) -> str:
+        """The generator to use where none is named."""
+        return self.generator or str(self.assets / "models" / "generator")
+
+    @property
+    def likelihoods(self) -> Path:
+        """What generators said of queries and passages, kept."""
+        return self.home / "likelihoods.sqlite"

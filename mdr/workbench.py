@@ -6,14 +6,15 @@ Engines are loaded when first asked for and kept: `import mdr.workbench` loads n
 from __future__ import annotations
 
 from collections.abc import Collection as Some
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator as Steps
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from mdr import pipeline
-from mdr.ports import Encoder, LanguageIdentifier, LexicalRetriever, Retriever
+from mdr.ports import Encoder, Generator, LanguageIdentifier, LexicalRetriever, Retriever
 from mdr.recipes import baselines
 from mdr.settings import Settings
 from mdr.storage.artefacts import Artefact, ArtefactStore
@@ -40,6 +41,7 @@ class Workbench:
         self.settings = settings or Settings()
         self.store = ArtefactStore(self.settings.store)
         self._encoders: dict[str, Encoder] = {}
+        self._generators: dict[str, Generator] = {}
         self._searchers: dict[str, SearchService] = {}
         self._lock = RLock()
 
@@ -57,6 +59,27 @@ class Workbench:
                     name, device=settings.device, threads=settings.threads, precision=settings.precision
                 )
             return self._encoders[name]
+
+    def generator(self, name: str = "") -> Generator:
+        """The generator of a folder or hub name, loaded once; what it scored is kept."""
+        from mdr.engines.cached_generator import CachedGenerator
+        from mdr.engines.generator import load_generator
+
+        settings = self.settings
+        name = name or settings.default_generator
+        with self._lock:
+            if name not in self._generators:
+                loaded = load_generator(
+                    name, device=settings.device, threads=settings.threads, precision=settings.precision
+                )
+                self._generators[name] = CachedGenerator(loaded, settings.likelihoods)
+            return self._generators[name]
+
+    def model_folder(self, name: str = "") -> Path:
+        """Where a model lies; empty: the encoder that training begins from."""
+        from mdr.engines.encoder import find_model
+
+        return find_model(name or self.settings.base_encoder)
 
     def analyzer_fingerprint(self, langs: Some[str]) -> str:
         """What names the word analysis of these languages."""
@@ -102,24 +125,24 @@ class Workbench:
 
     def run(
         self, recipe: pipeline.Recipe, name: str | None = None, given: pipeline.Given | None = None
-    ) -> Generator[Event, None, dict[str, Artefact]]:
+    ) -> Steps[Event, None, dict[str, Artefact]]:
         """Carry a recipe out with these engines."""
         return pipeline.run(recipe, self.store, self, name, given)
 
     def import_collection(
         self, name: str, format: str, path: str, **options: Any
-    ) -> Generator[Event, None, dict[str, Artefact]]:
+    ) -> Steps[Event, None, dict[str, Artefact]]:
         """Read published files into a collection with a name."""
         return self.run(pipeline.Recipe(name, (baselines.prepare(format, path, **options),)), name)
 
-    def index(self, name: str, encoder: str = "", **options: Any) -> Generator[Event, None, dict[str, Artefact]]:
+    def index(self, name: str, encoder: str = "", **options: Any) -> Steps[Event, None, dict[str, Artefact]]:
         """Make a named collection searchable."""
         given = {baselines.COLLECTION: self.artefact(name, baselines.COLLECTION)}
         return self.run(pipeline.Recipe(name, baselines.indexes(encoder, **options)), name, given)
 
     def evaluate(
         self, name: str, encoder: str = "", run_name: str | None = None, **settings: Any
-    ) -> Generator[Event, None, dict[str, Artefact]]:
+    ) -> Steps[Event, None, dict[str, Artefact]]:
         """BM25, dense and hybrid on a named collection; missing indexes are made."""
         given = {baselines.COLLECTION: self.artefact(name, baselines.COLLECTION)}
         run_name = run_name or f"{name}{_EVALUATION}"

@@ -11,13 +11,23 @@ import pytest
 
 from mdr.errors import FormatError, MissingError
 from mdr.training import vocabulary
-from mdr.training.batches import Sampler
-from mdr.training.static import StaticSettings, contrast, learn_vectors, main, save, signed
+from mdr.training.self_supervised import TASKS, SelfSupervised, TokenTexts
+from mdr.training.settings import TrainerSettings
+from mdr.training.static import StaticSettings, learn_vectors, main, signed
+from mdr.training.static_folder import save_static
 from mdr.training.texts import Texts, read_texts
 from mdr.training.vocabulary import learn_vocabulary, untrained
 
 WORDS = [f"{a}{b}{c}" for a in ("ba", "ke", "mi", "lo") for b in ("ru", "sa", "ti") for c in ("n", "ko", "pe", "du")]
-SETTINGS = StaticSettings(pieces=700, characters=20_000, dimension=24, steps=120, batch=48, learning_rate=0.05)
+SETTINGS = StaticSettings(
+    pieces=700,
+    characters=20_000,
+    dimension=24,
+    signature=16,
+    damped=False,
+    batch=48,
+    training=TrainerSettings(steps=120, rate=0.05, warmup=0.05, decay=0.0, clip=0.0),
+)
 
 
 def other(word: str) -> str:
@@ -61,10 +71,10 @@ def texts(folder: Path) -> Texts:
     return read_texts(folder, frozenset({"en", "ru"}))
 
 
-def train(texts: Texts, settings: StaticSettings):
-    tokenizer = learn_vocabulary(texts, settings.pieces, settings.characters, settings.seed)
+def train(texts: Texts, settings: StaticSettings, folder: Path):
+    tokenizer = learn_vocabulary(texts, settings.pieces, settings.characters, settings.training.seed)
     ids = [np.array(one.ids, np.int32) for one in tokenizer.encode_batch(texts.texts, add_special_tokens=False)]
-    loop, events = learn_vectors(texts, ids, tokenizer.get_vocab_size(), settings), []
+    loop, events = learn_vectors(texts, ids, tokenizer.get_vocab_size(), settings, folder), []
     while True:
         try:
             events.append(next(loop))
@@ -122,37 +132,30 @@ def test_the_alphabet_is_the_same_wherever_counts_are_equal(monkeypatch: pytest.
     assert vocabulary._alphabet(["dcba ab"]) == vocabulary._alphabet(["ab abcd"]) == ["a", "b", "c", "▁"]
 
 
-@pytest.mark.parametrize("task", ["translation", "window", "title", "crop"])
+@pytest.mark.parametrize("task", TASKS)
 def test_batches_are_drawn_by_seed_and_well_formed(texts: Texts, task: str) -> None:
     tokenizer = learn_vocabulary(texts, 700, 20_000, 0)
     ids = [np.array(one.ids, np.int32) for one in tokenizer.encode_batch(texts.texts)]
-    batches = [Sampler(texts, ids, seed).tasks[task](32) for seed in (3, 3, 4)]
+    source = SelfSupervised(TokenTexts(texts, ids), task)
+    batches = [source.draw(32, 0, np.random.default_rng(seed)) for seed in (3, 3, 4)]
     for batch in batches:
-        assert 0 < len(batch.keys) == len(batch.queries.offsets) == len(batch.passages.offsets) <= 32
+        assert 0 < len(batch) == len(batch.queries.offsets) == len(batch.passages.offsets) <= 32
+        assert batch.masked is not None and not batch.masked.diagonal().any()
         for bags in (batch.queries, batch.passages):
             assert (np.diff(bags.offsets) >= 0).all() and bags.offsets[-1] <= len(bags.tokens)
     same = [np.array_equal(batches[0].passages.tokens, batch.passages.tokens) for batch in batches[1:]]
     assert same == [True, False]
 
 
-def test_contrast_leaves_out_equal_keys() -> None:
-    torch = pytest.importorskip("torch")
-    unit = torch.eye(4)
-    clash = unit[[0, 0, 2, 3]]
-    apart = contrast(unit, unit, torch.arange(4), 0.1).item()
-    assert apart == pytest.approx(np.log1p(3 * np.exp(-10)), rel=1e-3)
-    assert contrast(clash, clash, torch.arange(4), 0.1).item() > 0.3
-    assert contrast(clash, clash, torch.tensor([0, 0, 2, 3]), 0.1).item() == pytest.approx(apart, rel=0.5)
-
-
 def test_training_teaches_translation_and_repeats_itself(texts: Texts, tmp_path: Path) -> None:
     sentence_transformers = pytest.importorskip("sentence_transformers")
-    tokenizer, vectors, events = train(texts, SETTINGS)
-    first, last = events[0].data["losses"], events[-1].data["losses"]
-    assert events[-1].done == SETTINGS.steps and last["translation"] < first["translation"]
-    assert np.array_equal(vectors, train(texts, SETTINGS)[1])
+    tokenizer, vectors, events = train(texts, SETTINGS, tmp_path / "one")
+    told = [event.data["losses"] for event in events if event.kind == "progress"]
+    losses = [each["contrast translation"] for each in told if "contrast translation" in each]
+    assert len(told) == SETTINGS.training.steps and np.mean(losses[-5:]) < 0.5 * np.mean(losses[:5])
+    assert np.array_equal(vectors, train(texts, SETTINGS, tmp_path / "two")[1])
 
-    save(vectors, tokenizer, tmp_path / "model")
+    save_static(vectors, tokenizer, tmp_path / "model")
     model = sentence_transformers.SentenceTransformer(str(tmp_path / "model"), device="cpu")
     unseen = sentences(40, 5, 9)
     asked, told = model.encode(unseen), model.encode([translated(text) for text in unseen])
@@ -178,8 +181,10 @@ def test_signatures_leave_what_was_learned_and_part_what_was_not() -> None:
 
 
 def test_command_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    sizes = ["--pieces", "600", "--characters", "5000", "--dimension", "8", "--steps", "3", "--batch", "16"]
-    main(["--data", str(folder), "--out", str(tmp_path / "out"), *sizes])
+    sizes = {"pieces": 600, "characters": 5000, "dimension": 8, "signature": 8, "batch": 16}
+    (tmp_path / "settings.json").write_text(json.dumps({**sizes, "training": {"steps": 3}}))
+    settings = ["--settings", str(tmp_path / "settings.json")]
+    main(["--data", str(folder), "--out", str(tmp_path / "out"), *settings])
     assert "3/3" in capsys.readouterr().out
     written = {path.name for path in (tmp_path / "out").iterdir()}
     assert written >= {"model.safetensors", "modules.json", "tokenizer.json"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from mdr.cli import data, evaluation, exports, machine, runs
+from mdr.cli import data, evaluation, exports, machine, publish, runs
 
 app = typer.Typer(
     name="mdr",
@@ -13,7 +13,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for part in (data, evaluation, exports, runs, machine):
+for part in (data, evaluation, exports, runs, publish, machine):
     part.register(app)
 
 

@@ -118,14 +118,14 @@ def fuse_runs(
 ) -> dict[str, list[Hit]]:
     """Two runs into one, over the queries of either; alpha may differ by query."""
     fuse = FUSIONS[fusion]
-    with _no_collecting():
+    with no_collecting():
         return {
             query: fuse(lexical.get(query, ()), dense.get(query, ()), k, alpha(query)) for query in {**lexical, **dense}
         }
 
 
 @contextmanager
-def _no_collecting() -> Iterator[None]:
+def no_collecting() -> Iterator[None]:
     """Hits form no cycles, and looking for some among so many new ones takes as long as making them."""
     enabled = gc.isenabled()
     gc.disable()

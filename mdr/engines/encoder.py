@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mdr.engines.model_folder import read_model_folder
+from mdr.engines.model_folder import ModelFolder, read_model_folder, towers_of
 from mdr.errors import ModelError
 from mdr.ports import Encoder
 
-_WANTED = ("*.json", "*.safetensors", "*.txt", "*.model")
+_WANTED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
 _UNWANTED = ("onnx/*", "openvino/*", "*.bin")
 
 
@@ -23,7 +23,19 @@ def load_encoder(
     overrides: Mapping[str, Any] | None = None,
 ) -> Encoder:
     """The encoder of a model folder or hub name; `overrides` are those that an `mdr.json` may hold."""
-    model = read_model_folder(find_model(name), overrides)
+
+    def load(folder: Path) -> Encoder:
+        return _load(read_model_folder(folder, overrides), device=device, threads=threads, precision=precision)
+
+    folder = find_model(name)
+    if towers := towers_of(folder):
+        from mdr.engines.two_towers import TwoTowers
+
+        return TwoTowers(load(towers["query"]), load(towers["passage"]))
+    return load(folder)
+
+
+def _load(model: ModelFolder, *, device: str, threads: int, precision: str) -> Encoder:
     if model.kind == "static":
         from mdr.engines.static_encoder import StaticEncoder
 

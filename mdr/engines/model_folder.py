@@ -5,7 +5,13 @@ says nothing of pooling, so it gets mean pooling and vectors as they come. An `m
 given on loading, override any of it:
 
     {"pooling": "cls", "prompts": {"query": "query: ", "passage": "passage: "}, "max_length": 256,
-     "normalise": true, "dimension": 128}
+     "normalise": true, "dimension": 128, "damped": true}
+
+`damped` is for static models: a token that comes n times counts 1 + ln n times, as a word does in lexical search.
+
+Where queries and passages have networks of their own, each is a model folder below, and `mdr.json` says where:
+
+    {"query": "query", "passage": "passage"}
 """
 
 from __future__ import annotations
@@ -23,7 +29,7 @@ from mdr.types import Role
 
 POOLINGS = ("mean", "cls", "lasttoken", "max", "weightedmean", "mean_sqrt_len_tokens")
 
-_LEGACY_POOLINGS = {
+LEGACY_POOLINGS = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_max_tokens": "max",
     "pooling_mode_mean_tokens": "mean",
@@ -33,7 +39,7 @@ _LEGACY_POOLINGS = {
 }
 _PROMPT_NAMES: Mapping[Role, tuple[str, ...]] = {"query": ("query",), "passage": ("document", "passage", "corpus")}
 _SHAPING = ("*.safetensors", "*.json", "*.model", "*.txt")
-"""Files that can change a vector. Of the JSON files only those below; the rest is read into the fields above."""
+"""Files that can change an answer. Of the JSON files only those below; the rest is read into the fields above."""
 _SHAPING_JSON = {
     "config.json",
     "tokenizer.json",
@@ -42,6 +48,8 @@ _SHAPING_JSON = {
     "added_tokens.json",
     "vocab.json",
 }
+TOWERS: Mapping[Role, str] = {"query": "query", "passage": "passage"}
+"""Where two networks lie below the folder of one encoder."""
 _ALGORITHM = 1
 """Goes up when the same folder gives other vectors than before."""
 
@@ -61,6 +69,7 @@ class ModelFolder:
     lowercase: bool = False
     normalise: bool = False
     dimension: int | None = None
+    damped: bool = False
 
     @property
     def body_folder(self) -> Path:
@@ -69,13 +78,29 @@ class ModelFolder:
 
     def fingerprint(self) -> str:
         """The content of everything that can change a vector; the same wherever the folder lies."""
-        files = {}
-        for place in (self.body, *self.dense):
-            for path in sorted(file for pattern in _SHAPING for file in (self.folder / place).glob(pattern)):
-                if path.suffix != ".json" or path.name in _SHAPING_JSON:
-                    files[f"{place}/{path.name}"] = _file_hash(path)
+        files = {
+            f"{place}/{name}": content
+            for place in (self.body, *self.dense)
+            for name, content in shaping_files(self.folder / place).items()
+        }
         reading = [self.kind, self.pooling, self.include_prompt, dict(self.prompts), self.max_length, self.lowercase]
-        return digest([_ALGORITHM, files, reading, self.normalise, self.dimension])
+        damped = ["damped"] if self.damped else []  # only where it is: other fingerprints stay as they were
+        return digest([_ALGORITHM, files, reading, self.normalise, self.dimension, *damped])
+
+
+def towers_of(folder: Path) -> Mapping[Role, Path]:
+    """The folders of an encoder's two networks; none where one network reads both sides."""
+    own = folder / "mdr.json"
+    places = read_config(own) if own.is_file() else {}
+    if not set(places) & set(TOWERS):
+        return {}
+    if set(places) != set(TOWERS) or any(not _inside(place) for place in places.values()):
+        raise ModelError(f"{own} names towers by {places!r}", f"it should be like {json.dumps(dict(TOWERS))}")
+    return {role: folder / places[role] for role in TOWERS}
+
+
+def _inside(place: Any) -> bool:
+    return isinstance(place, str) and not Path(place).is_absolute() and ".." not in Path(place).parts
 
 
 def read_model_folder(folder: Path, overrides: Mapping[str, Any] | None = None) -> ModelFolder:
@@ -101,7 +126,7 @@ def _sentence_transformers(folder: Path) -> ModelFolder:
         steps = [(str(module["type"]).rsplit(".", 1)[-1], str(module["path"])) for module in modules]
     except (TypeError, KeyError) as error:
         raise ModelError(f"{folder / 'modules.json'}: a module without type or path", "save the model again") from error
-    if any(Path(path).is_absolute() or ".." in Path(path).parts for _, path in steps):
+    if not all(_inside(path) for _, path in steps):
         raise ModelError(f"{folder / 'modules.json'} points outside of its folder", "do not use this model")
     if not steps:
         raise ModelError(f"{folder / 'modules.json'} names no module", "save or download the model again")
@@ -143,7 +168,7 @@ def _transformer(model: ModelFolder, path: str) -> ModelFolder:
 def _pooling(model: ModelFolder, path: str) -> ModelFolder:
     values = read_config(model.folder / path / "config.json")
     modes = (
-        values.get("pooling_mode") or [mode for key, mode in _LEGACY_POOLINGS.items() if values.get(key)] or ["mean"]
+        values.get("pooling_mode") or [mode for key, mode in LEGACY_POOLINGS.items() if values.get(key)] or ["mean"]
     )
     pooling = _poolings(modes, str(model.folder / path / "config.json"))
     return replace(model, pooling=pooling, include_prompt=bool(values.get("include_prompt", True)))
@@ -199,7 +224,7 @@ def _positive(value: Any, source: str) -> int:
 
 def _flag(value: Any, source: str) -> bool:
     if not isinstance(value, bool):
-        raise ModelError(f"{source}: normalise is {value!r}", "it should be true or false")
+        raise ModelError(f"{source}: normalise or damped is {value!r}", "they should be true or false")
     return value
 
 
@@ -209,6 +234,7 @@ _OVERRIDES: Mapping[str, Callable[[Any, str], Any]] = {
     "max_length": _positive,
     "normalise": _flag,
     "dimension": _positive,
+    "damped": _flag,
 }
 
 
@@ -220,6 +246,12 @@ def read_config(path: Path, kind: type = dict) -> Any:
     if not isinstance(value, kind):
         raise ModelError(f"{path} should hold a JSON {kind.__name__}", "save or download the model again")
     return value
+
+
+def shaping_files(folder: Path) -> dict[str, str]:
+    """Name and hash of every file of a folder that can change what its network answers."""
+    paths = sorted(file for pattern in _SHAPING for file in folder.glob(pattern))
+    return {path.name: _file_hash(path) for path in paths if path.suffix != ".json" or path.name in _SHAPING_JSON}
 
 
 def _file_hash(path: Path) -> str:

@@ -1,10 +1,15 @@
-"""Static embeddings: a text is the mean of its tokens' rows. Thousands of texts a second, without loading torch."""
+"""Static embeddings: a text is the mean of its tokens' rows. Thousands of texts a second, without loading torch.
+
+Where a folder says so, repeats are damped: a token that comes n times counts 1 + ln n times.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
+from math import log
 from pathlib import Path
 from typing import Any
 
@@ -69,16 +74,34 @@ class StaticEncoder:
     def _mean(self, texts: list[str], out: Matrix) -> None:
         encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         ids = [encoding.ids for encoding in encodings]
+        counts: list[list[float]] = []
+        if self._model.damped:
+            ids, counts = map(list, zip(*map(_distinct, ids), strict=True))
         tokens = np.fromiter(chain.from_iterable(ids), dtype=np.int64)
         rows = self._rows[tokens, : self.dimension].astype(np.float32, copy=False)
         if self._scale is not None:
             rows *= self._scale[tokens] if len(self._scale) > 1 else self._scale
+        if counts:
+            rows *= np.fromiter(chain.from_iterable(counts), dtype=np.float32)[:, None]
         start = 0
         for vector, own in zip(out, ids, strict=True):  # several times faster than np.add.reduceat
             if own:
                 np.add.reduce(rows[start : start + len(own)], axis=0, out=vector)
                 vector /= len(own)
                 start += len(own)
+
+
+def _distinct(ids: list[int]) -> tuple[list[int], list[float]]:
+    """Every token once, and 1 + ln of how often it was there."""
+    counts = Counter(ids)
+    return list(counts), [1 + log(count) for count in counts.values()]
+
+
+def read_rows(model: ModelFolder) -> Matrix:
+    """A static model's row per token, as it is added up."""
+    rows, scale = _weights(model.body_folder / "model.safetensors")
+    whole = rows.astype(np.float32)
+    return whole if scale is None else whole * scale
 
 
 def _weights(path: Path) -> tuple[NDArray[Any], Matrix | None]:

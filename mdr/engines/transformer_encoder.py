@@ -16,10 +16,10 @@ import torch
 
 from mdr.engines.devices import AUTO, FULL, check_precision, pick_device
 from mdr.engines.model_folder import ModelFolder
+from mdr.engines.networks import load_network, within_positions
 from mdr.engines.pooling import Head
 from mdr.engines.probe import low_precision
 from mdr.engines.texts import readable
-from mdr.errors import ModelError
 from mdr.ports import Matrix
 from mdr.types import Role
 
@@ -131,56 +131,20 @@ def batches(lengths: Sequence[int], budget: int) -> Iterator[np.ndarray[Any, np.
 
 
 def _load(model: ModelFolder) -> tuple[Any, Any]:
-    from transformers import AutoModel, AutoTokenizer
-    from transformers.utils import logging
+    from transformers import AutoModel
 
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()  # what is missing is said below
-    folder = model.body_folder
-    if not any(path for pattern in _TOKENIZERS for path in folder.glob(pattern)):  # transformers makes an empty one
-        raise ModelError(f"{folder} has no tokenizer", f"one of {', '.join(_TOKENIZERS)} should be there")
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        network, report = AutoModel.from_pretrained(
-            folder,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            dtype=torch.float32,
-            output_loading_info=True,
-        )
-    except Exception as error:  # transformers raises whatever its parts do
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(
-            f"{folder} cannot be loaded by transformers: {first}",
-            "the folder needs config.json, tokenizer files and *.safetensors; models with own code are not run",
-        ) from error
-    missing = sorted(name for name in report["missing_keys"] if not name.startswith(_UNUSED))
-    if missing or report["mismatched_keys"]:
-        raise ModelError(
-            f"{folder}: {len(missing)} weights are missing ({', '.join(missing[:3])})"
-            if missing
-            else f"{folder}: {len(report['mismatched_keys'])} weights have other shapes than config.json says",
-            "config.json and the weights belong to different models; save or download the model again",
-        )
+    tokenizer, network = load_network(model.body_folder, lambda config: AutoModel, unused=_UNUSED)
     if hasattr(network, "encoder") and hasattr(network, "decoder"):  # as T5 has
         network = network.get_encoder()
-    return tokenizer, network.eval()
+    return tokenizer, network
 
 
 _UNUSED = ("decoder.", "pooler.")
-_TOKENIZERS = ("tokenizer.json", "vocab.*", "*.model")
 
 
 def _length(model: ModelFolder, tokenizer: Any, network: Any) -> int:
     """Tokens that a text may have: as the folder says, within what the network has positions for."""
-    length = min(model.max_length or tokenizer.model_max_length, _MOST_TOKENS)
-    for name, module in network.named_modules():
-        if name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding):
-            # Where padding has a row of its own, positions are counted from behind it.
-            skipped = 0 if module.padding_idx is None else module.padding_idx + 1
-            length = min(length, module.num_embeddings - skipped)
-    return min(length, getattr(network.config, "max_position_embeddings", None) or length)
+    return within_positions(min(model.max_length or tokenizer.model_max_length, _MOST_TOKENS), network)
 
 
 _MOST_TOKENS = 8192

@@ -2,7 +2,12 @@
 
 from mdr.stages.evaluate import Evaluate
 from mdr.stages.index import IndexDense, IndexLexical
+from mdr.stages.mine import Mine
 from mdr.stages.prepare import Prepare
 from mdr.stages.stage import Stage
+from mdr.stages.texts import ReadTexts
+from mdr.stages.train import Train
 
-STAGES: dict[str, type[Stage]] = {stage.name: stage for stage in (Prepare, IndexLexical, IndexDense, Evaluate)}
+STAGES: dict[str, type[Stage]] = {
+    stage.name: stage for stage in (Prepare, ReadTexts, IndexLexical, IndexDense, Mine, Train, Evaluate)
+}

@@ -6,12 +6,13 @@ import errno
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mdr.errors import StorageError
+from mdr.errors import MdrError, StorageError
 
 _CHUNK = 1 << 20
 
@@ -63,6 +64,21 @@ def write_json(path: Path, value: Any) -> None:
             temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A path to write to; what is there at the end takes the name, and nothing does after a failure."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            fsync_file(temporary)
+            os.replace(temporary, path)
+            fsync_folder(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
 def read_json(path: Path) -> Mapping[str, Any]:
     """A JSON object written by `write_json`."""
     try:
@@ -79,11 +95,22 @@ def disk_errors(path: Path) -> Iterator[None]:
     """Turn a refusing disk into an error that says what to do."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in _REMEDIES:
+    except MdrError:
+        raise
+    except Exception as error:
+        number = _error_number(error)
+        if number not in _REMEDIES:
             raise
-        where = error.filename or path  # a stage may have met it elsewhere, at a file that it reads
-        raise StorageError(f"cannot write or open {where}: {error.strerror}", _REMEDIES[error.errno]) from error
+        where = getattr(error, "filename", None) or path  # a stage may have met it elsewhere, at a file that it reads
+        raise StorageError(f"cannot write or open {where}: {os.strerror(number)}", _REMEDIES[number]) from error
+
+
+def _error_number(error: Exception) -> int:
+    """The system's number for an error, 0 for none; safetensors and tokenizers have it in their message only."""
+    if isinstance(error, OSError):
+        return error.errno or 0
+    told = re.search(r"\(os error (\d+)\)", str(error))
+    return int(told[1]) if told else 0
 
 
 _RIGHTS = "check who may read and write there, or set MDR_HOME to a folder that can be written"

@@ -18,21 +18,22 @@ def info_nce(
     temperature: float = 0.05,
     symmetric: bool = False,
     masked: Tensor | None = None,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """−log softmax(q·p / τ)[p⁺] over all passages in the batch.
 
     Row i of `passages` answers query i; rows beyond B are hard negatives of anyone's. `symmetric` adds the way
     back: each answer must find its query among the batch's queries. `masked` (B × M) leaves pairs out of the
-    denominator.
+    denominator. `weights` (B) say how much each query counts in the mean.
     """
     scores = queries @ passages.T / temperature
     if masked is not None:
         scores = scores.masked_fill(masked, -torch.inf)
     goal = torch.arange(len(queries), device=queries.device)
-    loss = cross_entropy(scores, goal)
-    if not symmetric:
-        return loss
-    return (loss + cross_entropy(scores[:, : len(queries)].T, goal)) / 2
+    loss = cross_entropy(scores, goal, reduction="none")
+    if symmetric:
+        loss = (loss + cross_entropy(scores[:, : len(queries)].T, goal, reduction="none")) / 2
+    return loss.mean() if weights is None else (loss * weights).sum() / weights.sum()
 
 
 def margin_mse(positive: Tensor, negative: Tensor, teacher_positive: Tensor, teacher_negative: Tensor) -> Tensor:

@@ -11,12 +11,18 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from mdr.errors import FormatError, MissingError
+from mdr.storage.tables import TableWriter, open_table, rows_of
+
+LANGS = frozenset("ar bn de el en es fa fi fr hi id it ja ko pt ru sw te th tr vi zh".split())
+"""What the shipped models know."""
 
 RUNNING = ("hf-course", "ntrex128", "opensource-guide", "security101", "tico19")
 """Parallel sources whose lines follow each other as in a document: neighbours make a passage."""
@@ -52,6 +58,20 @@ class Texts:
             self.langs.append(lang)
         return position
 
+    def keep_parallel(self, langs: frozenset[str]) -> None:
+        """Forget what meanings are in other languages; their texts stay, as texts without translation."""
+        kept = [
+            ([member for member in meaning if self.langs[member] in langs], source)
+            for meaning, source in zip(self.meanings, self.sources, strict=True)
+        ]
+        self.meanings = [meaning for meaning, _ in kept if len(meaning) > 1]
+        self.sources = [source for meaning, source in kept if len(meaning) > 1]
+
+
+def files_of(folder: Path) -> list[Path]:
+    """Every file that `read_texts` looks into."""
+    return sorted([*folder.glob("parallel/*/*.jsonl.gz"), *folder.glob("passages/*.jsonl.gz")])
+
 
 def read_texts(folder: Path, langs: frozenset[str]) -> Texts:
     """All texts of a folder in these languages."""
@@ -61,7 +81,7 @@ def read_texts(folder: Path, langs: frozenset[str]) -> Texts:
         found.meanings.extend(meanings[: max(0, len(meanings) - MEASURED.get(source.name, 0))])
         found.sources.extend([source.name] * (len(found.meanings) - len(found.sources)))
     for path in sorted(folder.glob("passages/*.jsonl.gz")):
-        for row in _rows(path, ("lang", "title", "text")):
+        for row in rows_of_file(path, ("lang", "title", "text")):
             if row["lang"] in langs and row.get("source") not in UNLICENSED:
                 title = found.add(row["lang"], row["title"]) if row["title"] else -1
                 found.passages.append((title, found.add(row["lang"], row["text"])))
@@ -73,13 +93,48 @@ def read_texts(folder: Path, langs: frozenset[str]) -> Texts:
     return found
 
 
+TEXTS, MEANINGS, PLAIN = "texts.arrow", "meanings.arrow", "plain.arrow"
+_SCHEMAS = {
+    TEXTS: pa.schema([("lang", pa.large_string()), ("text", pa.large_string())]),
+    MEANINGS: pa.schema([("source", pa.large_string()), ("members", pa.list_(pa.int64()))]),
+    PLAIN: pa.schema([("title", pa.int64()), ("body", pa.int64())]),
+}
+
+
+def save_texts(texts: Texts, folder: Path) -> None:
+    """As tables, for `load_texts`."""
+    rows: dict[str, Iterable[Sequence[Any]]] = {
+        TEXTS: zip(texts.langs, texts.texts, strict=True),
+        MEANINGS: zip(texts.sources, texts.meanings, strict=True),
+        PLAIN: texts.passages,
+    }
+    for name, schema in _SCHEMAS.items():
+        writer = TableWriter(folder / name, schema)
+        for row in rows[name]:
+            writer.add(row)
+        writer.close()
+
+
+def load_texts(folder: Path) -> Texts:
+    """What `save_texts` wrote."""
+    found = Texts()
+    for lang, text in rows_of(open_table(folder / TEXTS)):
+        found.langs.append(lang)
+        found.texts.append(text)
+    for source, members in rows_of(open_table(folder / MEANINGS)):
+        found.sources.append(source)
+        found.meanings.append(members)
+    found.passages.extend((title, body) for title, body in rows_of(open_table(folder / PLAIN)))
+    return found
+
+
 def _meanings(source: Path, langs: frozenset[str], found: Texts) -> list[list[int]]:
     """The meanings of one source, first seen first. Multi-way files say more than the pairs made of them."""
     files = [path for path in sorted(source.glob("*.jsonl.gz")) if not path.name.startswith(WITHHELD)]
     multi = [path for path in files if path.name.startswith("multi")]
     told: list[list[int]] = []
     for path in multi:
-        for row in _rows(path, ("texts",)):
+        for row in rows_of_file(path, ("texts",)):
             told.append([found.add(lang, text) for lang, text in row["texts"].items() if lang in langs])
     parents: dict[int, int] = {}
 
@@ -89,7 +144,7 @@ def _meanings(source: Path, langs: frozenset[str], found: Texts) -> list[list[in
         return position
 
     for path in files if not multi else []:
-        for row in _rows(path, ("a_lang", "a", "b_lang", "b")):
+        for row in rows_of_file(path, ("a_lang", "a", "b_lang", "b")):
             if row["a_lang"] in langs and row["b_lang"] in langs:
                 first = root(found.add(row["a_lang"], row["a"]))
                 parents[root(found.add(row["b_lang"], row["b"]))] = first
@@ -99,7 +154,8 @@ def _meanings(source: Path, langs: frozenset[str], found: Texts) -> list[list[in
     return [meaning for meaning in [*told, *groups.values()] if len(meaning) > 1]
 
 
-def _rows(path: Path, needed: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+def rows_of_file(path: Path, needed: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """The objects of a gzipped JSONL file, each with the fields that are needed."""
     with gzip.open(path, "rt", encoding="utf-8") as stream:
         for number, line in enumerate(stream, 1):
             try:

@@ -1,0 +1,203 @@
+"""Generators by name: a language model that writes questions for passages and says how likely a question is.
+
+Any seq2seq model (T5, mT5 …) or causal one, with or without a chat template, that `transformers` can load. Questions
+are drawn from streams of their own (`sampling`), within a language's scripts (`vocabulary_scripts`); on a CPU in fp32
+unless another precision is asked for, so that company changes no word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+
+from mdr.core.languages import code_of
+from mdr.core.text import clean
+from mdr.engines.devices import AUTO, FULL, check_precision, pick_device
+from mdr.engines.encoder import find_model
+from mdr.engines.generator_folder import GeneratorFolder, read_generator_folder
+from mdr.engines.generator_prompts import Ids, Prompts
+from mdr.engines.language_models import Decoder, EncoderDecoder, LanguageModel, padded, shared_batches
+from mdr.engines.networks import load_network, within_positions
+from mdr.engines.probe import low_precision
+from mdr.engines.sampling import stream
+from mdr.engines.writing import Writer
+from mdr.errors import InputError, ModelError
+from mdr.ports import Generator, Scores
+from mdr.training.losses import token_likelihood
+from mdr.types import Passage, Query
+
+_TOKENS = {"cpu": 8192, "cuda": 131_072}
+"""Tokens in a batch, padding included."""
+_LOGITS = {"cpu": 1 << 25, "cuda": 1 << 28}
+"""Logits held at once: vocabularies of a quarter million take more memory than all else."""
+_FEW = 4
+"""Fewer pairs are scored in fp32 on a CPU, where low precision gains nothing for them."""
+_MOST_QUESTIONS = 1_000
+"""For one passage."""
+
+
+def load_generator(
+    name: str,
+    *,
+    device: str = "auto",
+    threads: int = 0,
+    precision: str = "auto",
+    overrides: Mapping[str, Any] | None = None,
+) -> Generator:
+    """The generator of a model folder or hub name; `overrides` are those that an `mdr.json` may hold."""
+    model = read_generator_folder(find_model(name), overrides)
+    return TransformerGenerator(model, device=device, threads=threads, precision=precision)
+
+
+class TransformerGenerator:
+    """A transformers folder with a language model."""
+
+    def __init__(
+        self, model: GeneratorFolder, *, device: str = "auto", threads: int = 0, precision: str = "auto"
+    ) -> None:
+        if threads:
+            torch.set_num_threads(threads)
+        self._model = model
+        self._precision = check_precision(precision)
+        self._device = pick_device(device)
+        self._tokenizer, self._network = load_network(model.folder, _shape, dtype=self._weights())
+        self._network.to(self._device)
+        if not self._tokenizer.is_fast:
+            raise ModelError(f"{model.folder}: its tokenizer has no fast form", "use a model with a tokenizer.json")
+        ends = _ends(model, self._tokenizer, self._network)
+        reads_on = not self._network.config.is_encoder_decoder
+        self._language_model: LanguageModel = (
+            Decoder(self._network) if reads_on else EncoderDecoder(self._network, _first(model, self._network))
+        )
+        self._prompts = Prompts(model, self._tokenizer, reads_on=reads_on, room=self._room(reads_on), ends=ends)
+        self._writer = Writer(model, self._language_model, self._tokenizer, ends)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Weights, tokenizer, prompt and sampling; not how fast or in which precision they run."""
+        return self._model.fingerprint()
+
+    def write(self, passages: Sequence[Passage], langs: Sequence[str], *, n: int, seed: int) -> list[list[str]]:
+        """`n` questions for each passage, in the language beside it; "" where the model has none, or the passage
+        no text."""
+        if not 0 <= n <= _MOST_QUESTIONS:
+            raise InputError(f"{n} questions for each passage were asked", f"ask for 0 to {_MOST_QUESTIONS:,}")
+        _paired(passages, langs, "languages")
+        codes = [code_of(lang) for lang in langs]
+        inputs = self._prompts.inputs(passages, codes)
+        found = [[""] * n for _ in passages]
+        places = [place for place, passage in enumerate(passages) if clean(passage.full_text)]
+        wanted = [(place, number) for place in places for number in range(n)]
+        lengths = [self._model.max_query_length] * len(wanted)
+        with torch.inference_mode(), self._arithmetic(low=False):
+            for batch, different, rows in self._batches([inputs[place] for place, _ in wanted], lengths, steps=True):
+                asked = [wanted[each] for each in batch]
+                langs = [codes[place] for place, _ in asked]
+                streams = [
+                    stream(int(seed), codes[place], number, passages[place].full_text) for place, number in asked
+                ]
+                written = self._writer.write(different, rows, self._prompts.prefix, langs, streams)
+                for (place, number), ids in zip(asked, written, strict=True):
+                    found[place][number] = self._text(ids)
+        return found
+
+    def log_likelihood(self, queries: Sequence[Query], passages: Sequence[Passage]) -> Scores:
+        """Mean log-probability per token of each query, its end included, given the passage beside it."""
+        _paired(queries, passages, "passages")
+        inputs = self._prompts.inputs(passages, [code_of(query.lang) for query in queries])
+        answers = self._prompts.targets([query.text for query in queries])
+        found = np.zeros(len(queries))
+        with torch.inference_mode(), self._arithmetic(low=len(queries) >= _FEW):
+            for places, different, rows in self._batches(inputs, [len(ids) for ids in answers]):
+                asked = [answers[place] for place in places]
+                logits = self._language_model.score(different, rows, asked)
+                labels, mask = padded(asked, self._device)
+                found[places] = token_likelihood(logits, labels.masked_fill(mask == 0, -100)).double().cpu().numpy()
+        if not np.isfinite(found).all():
+            raise ModelError(f"{self._model.folder} gave likelihoods that are no numbers", "set MDR_PRECISION=float32")
+        return found
+
+    def _text(self, ids: Ids) -> str:
+        line = self._tokenizer.decode(ids, skip_special_tokens=True).partition("\n")[0]
+        return clean(line.replace("\ufffd", ""))  # what half a character becomes
+
+    def _batches(
+        self, inputs: list[Ids], answers: list[int], *, steps: bool = False
+    ) -> Iterator[tuple[list[int], list[Ids], list[int]]]:
+        """Of rows that fit the memory; whoever answers in `steps` holds the logits of one token at a time."""
+        most = _LOGITS[self._device] // self._language_model.vocabulary
+        longest = self._model.max_query_length if steps else 1
+        return shared_batches(inputs, answers, tokens=_TOKENS[self._device], most_answers=most * longest)
+
+    def _weights(self) -> torch.dtype:
+        """A GPU holds weights as it computes with them; a CPU converts them where that is faster."""
+        if self._device == "cpu" or self._precision == FULL:
+            return torch.float32
+        return (low_precision("cuda", 0) or torch.float32) if self._precision == AUTO else _named(self._precision)
+
+    @contextmanager
+    def _arithmetic(self, *, low: bool) -> Iterator[None]:
+        """The precision asked for; of its own accord a low one only where `low` is wanted, and faster."""
+        chosen: torch.dtype | None = None
+        if self._device == "cpu" and self._precision == AUTO:
+            width = int(self._network.config.get_text_config().hidden_size)
+            chosen = low_precision("cpu", width) if low else None
+        elif self._device == "cpu" and self._precision != FULL:
+            chosen = _named(self._precision)
+        with torch.autocast(self._device, chosen, enabled=chosen is not None):
+            yield
+
+    def _room(self, reads_on: bool) -> int:
+        """Tokens of a prompt; who reads on needs positions for the question, too."""
+        if not reads_on:
+            return within_positions(self._model.max_length, self._network)
+        prefix = self._tokenizer(self._model.target.format(query=""), add_special_tokens=False)["input_ids"]
+        question = len(prefix) + self._model.max_query_length + 1
+        return within_positions(self._model.max_length + question, self._network) - question
+
+
+def _named(precision: str) -> torch.dtype:
+    found: torch.dtype = getattr(torch, precision)
+    return found
+
+
+def _shape(config: Any) -> Any:
+    """The class that can answer, by what a config says."""
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+
+    if config.is_encoder_decoder:
+        return AutoModelForSeq2SeqLM
+    if config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False):
+        raise ModelError(
+            f"a {config.model_type} model fills gaps and cannot write", "generators are seq2seq or causal models"
+        )
+    return AutoModelForCausalLM
+
+
+def _ends(model: GeneratorFolder, tokenizer: Any, network: Any) -> frozenset[int]:
+    said = getattr(network.generation_config, "eos_token_id", None)
+    known = [*(said if isinstance(said, list) else [said]), tokenizer.eos_token_id]
+    found = frozenset(token for token in known if token is not None)
+    if not found:
+        raise ModelError(f"{model.folder}: no token ends a text", "set eos_token in its tokenizer_config.json")
+    return found
+
+
+def _first(model: GeneratorFolder, network: Any) -> int:
+    """What a decoder is given to begin with."""
+    for name in ("decoder_start_token_id", "bos_token_id", "pad_token_id"):
+        for config in (network.generation_config, network.config):
+            if (found := getattr(config, name, None)) is not None:
+                return int(found)
+    raise ModelError(f"{model.folder}: no token starts a decoder", "set decoder_start_token_id in its config.json")
+
+
+def _paired(one: Sequence[Any], other: Sequence[Any], what: str) -> None:
+    if len(one) != len(other):
+        raise InputError(f"{len(one):,} are given with {len(other):,} {what}", "give one beside each")

@@ -1,0 +1,211 @@
+"""Trains the small generator that comes along: writes questions for passages in 22 languages, on a CPU.
+
+    python -m mdr.training.generator --data DIR --encoder DIR --out DIR
+
+It shares its vocabulary with a static encoder, whose vectors (their main directions) its token table begins with: a
+decoder that looks at a token of the passage is then halfway to writing it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict
+
+from mdr.engines.model_folder import read_model_folder
+from mdr.engines.static_encoder import read_rows
+from mdr.errors import MdrError
+from mdr.storage.files import digest, disk_errors, write_json
+from mdr.training.batches import Ints, Source
+from mdr.training.export import save_network
+from mdr.training.labelled import read_labelled
+from mdr.training.plan import Plan
+from mdr.training.self_supervised import TokenTexts
+from mdr.training.settings import Objective, TrainerSettings
+from mdr.training.texts import LANGS, read_texts
+from mdr.training.trainer import Trainer
+from mdr.training.writer import WriterLearner
+from mdr.training.writing_source import ASK, CROP, LONGEST, TRANSLATE, Asking, Cropping, Marks, Translating, mark
+from mdr.types import Event
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedModel
+
+LABELLED = ("tydi11/en", "tydi11/ja", "tydi11/ko", "tydi11/sw", "tydi11/th", "english/medquad")
+_QUESTION_MARKS = ("?", "？", "؟", ";")
+
+
+class GeneratorSettings(BaseModel):
+    """Everything that decides the weights, beside the texts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    width: int = 256
+    layers: int = 2
+    heads: int = 4
+    inner: int = 1_024
+    body: int = 80
+    batch: int = 64
+    ask: float = 0.45
+    translate: float = 0.2
+    crop: float = 0.35
+    piece: int = 8_192
+    training: TrainerSettings = TrainerSettings(
+        steps=3_000, rate=1e-3, warmup=0.03, decay=0.01, betas=(0.9, 0.98), clip=1.0, checkpoint=100, floor=0.02
+    )
+
+
+def vocabulary(folder: Path) -> tuple[Tokenizer, Marks]:
+    """A static encoder's tokenizer, with tokens for the ends, the tasks and the languages behind its own."""
+    from tokenizers import AddedToken, Tokenizer, decoders
+
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    langs = sorted(LANGS)
+    names = ["<pad>", "</s>", ASK, TRANSLATE, CROP, *(mark(lang) for lang in langs)]
+    tokenizer.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in names])
+    tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Metaspace(prepend_scheme="always")])
+    ids = tokenizer.get_vocab()
+    return tokenizer, Marks({name: ids[name] for name in names}, langs)
+
+
+def network(settings: GeneratorSettings, marks: Marks, size: int, vectors: np.ndarray[Any, Any]) -> PreTrainedModel:
+    """A fresh T5 whose token table is the main directions of these vectors."""
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    torch.manual_seed(settings.training.seed)
+    model = T5ForConditionalGeneration(
+        T5Config(
+            vocab_size=size,
+            d_model=settings.width,
+            d_kv=settings.width // settings.heads,
+            d_ff=settings.inner,
+            num_layers=settings.layers,
+            num_decoder_layers=settings.layers,
+            num_heads=settings.heads,
+            relative_attention_num_buckets=32,
+            relative_attention_max_distance=128,
+            feed_forward_proj="relu",
+            dropout_rate=0.0,
+            tie_word_embeddings=True,
+            pad_token_id=marks.ids["<pad>"],
+            eos_token_id=marks.ids["</s>"],
+            decoder_start_token_id=marks.ids["<pad>"],
+        )
+    )
+    centred = vectors - vectors.mean(0)
+    _, _, directions = np.linalg.svd(centred[:: max(1, len(vectors) // 8_192)], full_matrices=False)
+    table = centred @ directions[: settings.width].T
+    table /= np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-9) / settings.width**0.5
+    with torch.no_grad():
+        model.shared.weight[: len(table), : table.shape[1]] = torch.from_numpy(table.astype(np.float32))
+    return model
+
+
+def sources(data: Path, tokenizer: Tokenizer, marks: Marks, settings: GeneratorSettings) -> dict[str, Source]:
+    """Everything there is to learn from in a folder."""
+    texts = read_texts(data, LANGS)
+    encoded = tokenizer.encode_batch_fast(texts.texts, add_special_tokens=False)
+    tokens = TokenTexts(texts, [np.array(each.ids, np.int32) for each in encoded])
+    questions = np.array([text.rstrip().endswith(_QUESTION_MARKS) for text in texts.texts])
+    of = {lang: number for number, lang in enumerate(marks.langs)}
+    queries: list[str] = []
+    passages: list[str] = []
+    langs: list[int] = []
+    for name in LABELLED:
+        for pair, answers in read_labelled(data / name):
+            queries.append(pair.query.text)
+            passages.append(answers[0].full_text)
+            langs.append(of[pair.query.lang])
+    return {
+        "ask": Asking(_ids(tokenizer, queries), _ids(tokenizer, passages), np.array(langs), marks, settings.body),
+        "translate": Translating(tokens, questions, marks),
+        "crop": Cropping(tokens, marks, settings.body),
+    }
+
+
+def _ids(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Ints]:
+    return [np.array(each.ids, np.int64) for each in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+
+
+def train_generator(data: Path, encoder: Path, out: Path, settings: GeneratorSettings) -> Iterator[Event]:
+    """Learn to ask; write a transformers folder; say how it goes. A killed run goes on where it stopped."""
+    from mdr.engines.probe import low_precision
+
+    tokenizer, marks = vocabulary(encoder)
+    model = network(settings, marks, tokenizer.get_vocab_size(), read_rows(read_model_folder(encoder)))
+    found = sources(data, tokenizer, marks, settings)
+    tasks = {"ask": settings.ask, "translate": settings.translate, "crop": settings.crop}
+    objectives = [
+        Objective(loss="likelihood", sources={name: 1.0}, weight=odds, batch=settings.batch)
+        for name, odds in tasks.items()
+    ]
+    plan = Plan(objectives, found, steps=settings.training.steps, seed=settings.training.seed, mix="draw")
+    learner = WriterLearner(
+        model,
+        plan,
+        padding=marks.ids["<pad>"],
+        piece=settings.piece,
+        precision=low_precision("cpu", settings.width),
+    )
+    with disk_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+    yield from Trainer(learner, settings.training, out, identity=digest(settings.model_dump(mode="json"))).run()
+    save(model, tokenizer, marks, out, settings)
+    yield Event("train", "finished", f"wrote {out}")
+
+
+def save(model: Any, tokenizer: Tokenizer, marks: Marks, out: Path, settings: GeneratorSettings) -> None:
+    """A transformers folder, in few bits on disk."""
+    from transformers import PreTrainedTokenizerFast
+
+    own = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        eos_token="</s>",
+        unk_token="<unk>",
+    )
+    save_network(
+        model, own, out, max_length=settings.body + 3, dtype=torch.bfloat16, embedding_dtype=torch.float8_e4m3fn
+    )
+    options = {
+        "prompt": f"{ASK}<{{lang}}>{{passage}}</s>",
+        "target": "{query}",
+        "max_length": settings.body + 3,
+        "max_query_length": LONGEST,
+    }
+    write_json(out / "mdr.json", options)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="mdr.training.generator", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with parallel/, passages/ and labelled pairs")
+    parser.add_argument("--encoder", type=Path, required=True, help="static encoder to share the vocabulary with")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write the model to")
+    parser.add_argument("--steps", type=int, default=GeneratorSettings().training.steps)
+    options = parser.parse_args(arguments)
+    defaults = GeneratorSettings()
+    settings = defaults.model_copy(update={"training": defaults.training.model_copy(update={"steps": options.steps})})
+    started = time.monotonic()
+    try:
+        for event in train_generator(options.data, options.encoder, options.out, settings):
+            if event.kind != "progress" or event.done % 20 == 0 or event.done == event.total:
+                place = f" {event.done:,}/{event.total:,}" if event.total else ""
+                sys.stdout.write(f"{time.monotonic() - started:6.0f} s{place} {event.message}\n")
+                sys.stdout.flush()
+    except MdrError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

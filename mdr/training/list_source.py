@@ -1,0 +1,79 @@
+"""Scored lists as a source of batches: some of each query's candidates, with what a teacher thinks of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mdr.errors import InputError
+from mdr.training.batches import NONE, Batch, Ints, Random, bags
+from mdr.training.deck import Deck
+
+
+@dataclass(frozen=True)
+class TokenLists:
+    """Lists by place: texts are token ids, each kept once; `candidates` are places among passages.
+
+    `others` are queries that ask the same in another language, where there are some.
+    """
+
+    queries: Sequence[Ints]
+    langs: Sequence[str]
+    candidates: Sequence[Ints]
+    scores: Sequence[Sequence[float]]
+    passages: Sequence[Ints]
+    others: Sequence[Ints] = ()
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+
+class ListSource:
+    """`count` candidates of each query, drawn evenly; with `first`, the list's first is always one and comes first."""
+
+    def __init__(
+        self,
+        lists: TokenLists,
+        *,
+        seed: int,
+        count: int = 16,
+        first: bool = False,
+        temperature: float = 1.0,
+        mixed: float = 0.0,
+    ) -> None:
+        if not len(lists):
+            raise InputError("there are no scored lists to train on", "check what the scoring step kept, and why")
+        self._lists, self._first = lists, first
+        self._count = min(count, min(len(each) for each in lists.candidates))
+        if self._count < 2:
+            raise InputError(
+                "a scored list has fewer than 2 candidates: there is nothing to compare",
+                "retrieve more candidates, or leave such queries out",
+            )
+        self._deck = Deck(
+            lists.langs, lambda row: {row}, lambda rows: len(rows) > 0, seed=seed, temperature=temperature, mixed=mixed
+        )
+
+    def draw(self, size: int, turn: int, random: Random) -> Batch:
+        """The batch of a turn."""
+        lang, rows = self._deck.page(turn, size)
+        lists = self._lists
+        chosen = np.stack([self._choose(len(lists.candidates[row]), random) for row in rows])
+        places = np.stack([np.asarray(lists.candidates[row])[own] for row, own in zip(rows, chosen, strict=True)])
+        scores = [np.asarray(lists.scores[row], np.float32)[own] for row, own in zip(rows, chosen, strict=True)]
+        different, columns = np.unique(places, return_inverse=True)
+        return Batch(
+            bags([lists.queries[row] for row in rows]),
+            bags([lists.passages[place] for place in different]),
+            bags([lists.others[row] for row in rows]) if lists.others else NONE,
+            candidates=columns.reshape(places.shape).astype(np.int64),
+            teacher=np.stack(scores),
+            lang=lang,
+        )
+
+    def _choose(self, length: int, random: Random) -> Ints:
+        if not self._first:
+            return random.choice(length, self._count, replace=False)
+        return np.concatenate([[0], 1 + random.choice(length - 1, self._count - 1, replace=False)])

@@ -1,0 +1,306 @@
+"""A model leaves whole, with nothing beside it, to the place that was named; or not at all, and says why."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import inspect
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import huggingface_hub
+import pytest
+from huggingface_hub.errors import OfflineModeIsEnabled
+from typer.testing import CliRunner
+
+from mdr.cli import app
+from mdr.errors import InputError, MdrError, MismatchError, MissingError, ModelError, UnavailableError
+from mdr.services import publish
+from mdr.settings import Settings
+from mdr.storage.artefacts import ArtefactStore
+from mdr.types import Event
+
+REPO = "someone/tiny"
+TOKEN = "hf_not-a-real-one"
+FILES = ["1_Normalize/config.json", "README.md", "model.safetensors", "modules.json", "tokenizer.json"]
+
+
+class Hub:
+    """Stands in for `HfApi`: the same calls with the same names; keeps what it was given."""
+
+    made: ClassVar[list[tuple[str, bool]]] = []
+    uploaded: ClassVar[dict[str, str]] = {}
+    tokens: ClassVar[list[str]] = []
+    refusal: ClassVar[Exception | None] = None
+    public: ClassVar[bool] = False
+
+    def __init__(self, *, token: str) -> None:
+        self.tokens.append(token)
+
+    def create_repo(self, repo_id: str, *, repo_type: str, private: bool, exist_ok: bool) -> None:
+        assert (repo_type, exist_ok) == ("model", True)
+        if self.refusal:
+            raise self.refusal
+        self.made.append((repo_id, private))
+
+    def model_info(self, repo_id: str) -> Any:
+        return SimpleNamespace(id=repo_id, private=not self.public)
+
+    def upload_folder(
+        self, *, repo_id: str, repo_type: str, folder_path: Path, allow_patterns: list[str], commit_message: str
+    ) -> Any:
+        for path in sorted(path for path in folder_path.rglob("*") if path.is_file()):
+            name = path.relative_to(folder_path).as_posix()
+            if any(fnmatch.fnmatch(name, pattern) for pattern in allow_patterns):
+                self.uploaded[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        assert commit_message
+        return SimpleNamespace(commit_url=f"https://hub.example/{repo_id}/commit/1")
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> type[Hub]:
+    class Fresh(Hub):
+        made: ClassVar[list[tuple[str, bool]]] = []
+        uploaded: ClassVar[dict[str, str]] = {}
+        tokens: ClassVar[list[str]] = []
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", Fresh)
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    return Fresh
+
+
+@pytest.fixture
+def model(toy_encoder: Path, tmp_path: Path) -> Path:
+    folder = Path(shutil.copytree(toy_encoder, tmp_path / "model"))
+    (folder / "1_Normalize" / "config.json").write_text("{}")
+    (folder / "README.md").write_text("# Tiny\n")
+    return folder
+
+
+def run(folder: Path, repo: str = REPO, **options: Any) -> tuple[list[Event], publish.Pushed]:
+    events, stream = [], publish.push(folder, repo, **options)
+    while True:
+        try:
+            events.append(next(stream))
+        except StopIteration as end:
+            return events, end.value
+
+
+def test_a_dry_run_says_what_would_go_and_reaches_nobody(model: Path, hub: type[Hub]) -> None:
+    events, pushed = run(model, dry_run=True)
+    assert [file.name for file in pushed.files] == FILES
+    for file in pushed.files:
+        content = (model / file.name).read_bytes()
+        assert (file.bytes, file.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+    assert (pushed.repo, pushed.url) == (REPO, "")
+    assert [event.kind for event in events] == ["started", *["progress"] * len(FILES), "finished"]
+    assert not hub.tokens
+
+
+@pytest.mark.parametrize("private", [True, False])
+def test_what_was_said_is_uploaded(private: bool, model: Path, hub: type[Hub]) -> None:
+    (model / "manifest.json").write_text("{}")  # of the artefact store: about this machine
+    (model / "a[b]*.txt").write_text("a name that is a pattern")
+    _, said = run(model, private=private, dry_run=True)
+    events, pushed = run(model, private=private)
+    assert hub.made == [(REPO, private)]
+    assert hub.uploaded == {file.name: file.sha256 for file in said.files} == {f.name: f.sha256 for f in pushed.files}
+    assert sorted(hub.uploaded) == sorted([*FILES, "a[b]*.txt"])
+    assert pushed.url == f"https://hub.example/{REPO}/commit/1"
+    assert hub.tokens == [TOKEN]
+    assert TOKEN not in repr((events, pushed))
+
+
+def test_private_is_not_uploaded_to_a_public_place(model: Path, hub: type[Hub]) -> None:
+    hub.public = True
+    with pytest.raises(MismatchError, match="there already, and public"):
+        run(model, private=True)
+    assert not hub.uploaded
+
+
+def test_a_missing_card_is_told(model: Path, hub: type[Hub]) -> None:
+    (model / "README.md").unlink()
+    events, _ = run(model, dry_run=True)
+    assert ["README.md" in event.message for event in events if event.kind == "warning"] == [True]
+
+
+def a_link(folder: Path) -> None:
+    (folder / "secret.json").symlink_to(folder.parent)
+    (folder / "other.json").symlink_to(folder / "modules.json")
+
+
+def a_folder_elsewhere(folder: Path) -> None:
+    (folder.parent / "elsewhere").mkdir()
+    (folder.parent / "elsewhere" / "x.json").write_text("{}")
+    (folder / "more").symlink_to(folder.parent / "elsewhere")
+
+
+def towers_without_one(folder: Path) -> None:
+    (folder / "mdr.json").write_text('{"query": "query", "passage": "passage"}')
+
+
+BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
+    "pickle": (lambda folder: (folder / "model.bin").write_bytes(b"\x80"), r"no part of a model: model\.bin"),
+    "code": (lambda folder: (folder / "modeling.py").write_text(""), r"no part of a model: modeling\.py"),
+    "hidden": (lambda folder: (folder / ".env.json").write_text("{}"), r"no part of a model: \.env\.json"),
+    "link": (a_link, r"no part of a model: other\.json, secret\.json"),
+    "linked folder": (a_folder_elsewhere, "no part of a model: more"),
+    "pickle in disguise": (lambda folder: (folder / "x.json").write_bytes(b"\x80\x04K\x01."), "json cannot be read"),
+    "weights in disguise": (lambda folder: (folder / "x.safetensors").write_bytes(b"\x80\x04K"), "cannot be read"),
+    "cut short": (lambda folder: cut(folder / "model.safetensors"), r"model\.safetensors cannot be read"),
+    "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "has no weights"),
+    "no modules": (lambda folder: (folder / "modules.json").unlink(), "not a model folder"),
+    "wrong modules": (lambda folder: (folder / "modules.json").write_text("[]"), "names no module"),
+    "empty": (lambda folder: (shutil.rmtree(folder), folder.mkdir()), "not a model folder"),
+    "not there": (shutil.rmtree, "there is no model folder"),
+    "a tower missing": (towers_without_one, "not a model folder"),
+}
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_only_whole_models_leave(name: str, model: Path, hub: type[Hub]) -> None:
+    spoil, said = BROKEN[name]
+    spoil(model)
+    with pytest.raises(ModelError, match=said):
+        run(model)
+    assert not hub.tokens
+
+
+def test_many_strange_files_are_counted(model: Path) -> None:
+    for number in range(8):
+        (model / f"{number}.pkl").write_bytes(b"")
+    with pytest.raises(ModelError, match=r"0\.pkl, 1\.pkl, 2\.pkl, 3\.pkl, 4\.pkl and 3 more"):
+        run(model, dry_run=True)
+
+
+def test_generators_leave_too(tmp_path: Path, model: Path) -> None:
+    folder = tmp_path / "generator"
+    folder.mkdir()
+    shutil.copy(model / "model.safetensors", folder)
+    (folder / "config.json").write_text("{}")
+    settings = {"prompt": "Ask about {passage} in {language}.", "target": "{query}"}
+    (folder / "mdr.json").write_text(json.dumps(settings))
+    _, pushed = run(folder, dry_run=True)
+    assert [file.name for file in pushed.files] == ["config.json", "mdr.json", "model.safetensors"]
+    (folder / "mdr.json").write_text('{"nonsense": 1}')
+    with pytest.raises(ModelError, match="unknown option"):
+        run(folder, dry_run=True)
+
+
+@pytest.mark.parametrize(
+    "repo", ["", "tiny", "a/b/c", "a b/c", "../x", "someone/", "/x", "a/" + "x" * 200, "a/b\n", "a/\ud800", "a/--b"]
+)
+def test_bad_names_are_refused(repo: str, model: Path, hub: type[Hub]) -> None:
+    with pytest.raises(InputError, match="no name on the hub"):
+        run(model, repo)
+    assert not hub.tokens
+
+
+def test_the_stand_in_speaks_as_the_real_one() -> None:
+    for name in ("create_repo", "model_info", "upload_folder"):
+        real = inspect.signature(getattr(huggingface_hub.HfApi, name)).parameters
+        assert set(inspect.signature(getattr(Hub, name)).parameters) <= set(real)
+
+
+class Answered(Exception):
+    """As the hub's library raises it: with the answer that it got."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"{status} for the request\nand a long page")
+        self.response = SimpleNamespace(status_code=status)
+
+
+REFUSALS: list[tuple[Exception, type[MdrError], str]] = [
+    (Answered(400), InputError, "refuses what is to be uploaded"),
+    (Answered(401), InputError, "does not accept the token"),
+    (Answered(403), InputError, f"may not write to {REPO}"),
+    (Answered(404), MissingError, f"does not know {REPO}"),
+    (Answered(503), UnavailableError, "503 for the request"),
+    (ValueError("Invalid metadata in README.md."), InputError, "Invalid metadata"),
+    (OfflineModeIsEnabled("offline mode is enabled"), UnavailableError, "offline mode is enabled"),
+    (ConnectionError("no route"), UnavailableError, "no route"),
+]
+
+
+@pytest.mark.parametrize(("refusal", "kind", "said"), REFUSALS, ids=lambda value: str(value)[:20])
+def test_refusals_are_told(refusal: Exception, kind: type[MdrError], said: str, model: Path, hub: type[Hub]) -> None:
+    hub.refusal = refusal
+    with pytest.raises(kind, match=said) as told:
+        run(model)
+    assert told.value.remedy
+    assert "\n" not in told.value.problem
+    assert TOKEN not in str(told.value)
+
+
+def test_real_answers_carry_their_status() -> None:
+    """The hub's own error, so that the stand-in above stays true."""
+    answer: Any = SimpleNamespace(status_code=403, headers={}, request=None)
+    error = huggingface_hub.errors.HfHubHTTPError("no", response=answer)
+    with pytest.raises(InputError, match="may not write"), publish._reaching(REPO):
+        raise error
+
+
+def test_without_a_token_nothing_is_tried(model: Path, hub: type[Hub], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(huggingface_hub, "get_token", lambda: None)
+    with pytest.raises(InputError, match="no token"):
+        run(model)
+    assert not hub.tokens
+
+
+# -- which model, and the command -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def store(settings: Settings, model: Path) -> ArtefactStore:
+    """Two runs, as a recipe leaves them: one with a model, one with two."""
+    store = ArtefactStore(settings.store)
+    keys = {}
+    for name, kind in (("corpus", "collection"), ("first", "model"), ("second", "model")):
+        with store.draft(kind, name) as draft:
+            if kind == "model":
+                shutil.copytree(model, draft.folder, dirs_exist_ok=True)
+            else:
+                (draft.folder / "passages.json").write_text("{}")
+            made = store.publish(draft, stage=kind, version=1, settings={}, inputs={}, fingerprints={})
+        keys[name] = made.key
+    store.name_run("one", {name: keys[name] for name in ("corpus", "first")}, {})
+    store.name_run("two", keys, {})
+    return store
+
+
+def test_a_run_names_its_model(store: ArtefactStore, model: Path) -> None:
+    assert publish.model_of(store, "one").name == "first"
+    assert publish.model_of(store, "two", "second").name == "second"
+    assert publish.model_of(store, str(model)) == model
+    for name, step, said in (
+        ("two", "", "two has 2 models; models were made by: first, second"),
+        ("two", "corpus", "step 'corpus' of two made no model"),
+        ("three", "", "neither a folder nor a run; runs are one, two"),
+    ):
+        with pytest.raises(MissingError, match=said):
+            publish.model_of(store, name, step)
+
+
+def test_the_command(store: ArtefactStore, settings: Settings, hub: type[Hub]) -> None:
+    def mdr(*arguments: str) -> Any:
+        return CliRunner().invoke(app, ["push", *arguments], env={"MDR_HOME": str(settings.home)})
+
+    result = mdr("one", "--to", REPO, "--dry-run", "--json")
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["uploaded"], told["pushed"]["repo"]) == (0, False, REPO)
+    assert [file["name"] for file in told["pushed"]["files"]] == FILES
+    assert not hub.tokens
+    result = mdr("one", "--to", REPO, "--private")
+    assert result.exit_code == 0
+    assert f"went to https://hub.example/{REPO}/commit/1 (private)" in result.stdout
+    assert sorted(hub.uploaded) == sorted(FILES)
+    assert mdr("nothing", "--to", REPO).exit_code == 1
+    assert mdr("one").exit_code == 2
