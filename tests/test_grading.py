@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -133,7 +134,16 @@ def test_refusals_say_what_and_what_instead(
 )
 def test_only_this_site_may_post(client: TestClient, headers: dict[str, str], status: int) -> None:
     sent = {"content-type": "application/json"} | headers
-    assert client.post("/mdr/grade", content=json.dumps(GRADE), headers=sent).status_code == status
+    grade = json.dumps(GRADE | {"event": uuid4().hex})
+    assert client.post("/mdr/grade", content=grade, headers=sent).status_code == status
+
+
+def test_the_id_of_another_judgement_is_refused(workbench: StubWorkbench, client: TestClient) -> None:
+    client.post("/mdr/grade", json=GRADE | {"event": "taken-already"})
+    for change in ({"grade": 1}, {"passage": "h4"}):
+        reply = client.post("/mdr/grade", json=GRADE | {"event": "taken-already"} | change)
+        assert reply.status_code == 422 and "another judgement" in reply.json()["problem"]
+    assert grades(workbench, client) == {"h3": 2}
 
 
 def test_a_long_body_is_cut_off(client: TestClient) -> None:

@@ -11,9 +11,11 @@ import typer
 from mdr.cli.data import Name
 from mdr.cli.desk import Desk, add_command
 from mdr.cli.output import Report, size
+from mdr.core.policies import POLICIES
 from mdr.errors import MissingError
 from mdr.formats import FORMATS
 
+_POLICIES = ", ".join(POLICIES)
 _WRITTEN = f"One of {', '.join(name for name, format in FORMATS.items() if format.write)}."
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="A new or empty folder.")]
@@ -62,7 +64,9 @@ def evaluation(
 def judgements(
     desk: Desk,
     name: Name,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A new file, ending with .qrels, .csv or .jsonl.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A new .qrels, .csv, .jsonl or .parquet file.")],
+    policy: Annotated[str, typer.Option(help=f"How several judges make one grade in qrels: {_POLICIES}.")] = "majority",
+    every: Annotated[bool, typer.Option("--every", help="In tables: all that happened, not only what counts.")] = False,
 ) -> Report:
     """Write the grades that people gave to a collection's passages."""
     from mdr.services.exports import export_judgements
@@ -71,10 +75,13 @@ def judgements(
         raise MissingError("nobody has judged anything yet", "grades are given in the app: `mdr demo`")
     judging = desk.bench.judging
     try:
-        count = export_judgements(judging, name, file)
+        written, open = export_judgements(judging, name, file, policy=policy, every=every)
     finally:
         judging.store.close()
-    return Report({"file": file, "grades": count}, [f"{count:,} grades in {file}"])
+    shown = [f"{written:,} {'events' if every else 'grades'} in {file}"]
+    if open:
+        shown.append(f"left out, since {policy} does not settle them: {open:,}")
+    return Report({"file": file, "grades": written, "open": open}, shown)
 
 
 def _written(files: list[Path], lost: Sequence[str] = ()) -> Report:

@@ -6,14 +6,13 @@ import csv
 import gzip
 import io
 import json
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 from mdr.errors import FormatError, InputError
-from mdr.storage.files import disk_errors, fsync_file
+from mdr.storage.files import whole_file
 
 _ROWS = 5_000
 
@@ -22,20 +21,6 @@ def new_folder(folder: Path) -> None:
     """Refuse a folder that holds something already."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} is not empty", "name a new folder, so that nothing in this one is lost or mixed up")
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A path to write to; what is there at the end takes the name, and nothing does after a failure."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield temporary
-            fsync_file(temporary)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 @contextmanager

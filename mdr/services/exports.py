@@ -1,12 +1,13 @@
-"""What leaves the project: evaluations as TREC runs and qrels, judgements as qrels, CSV or JSON Lines."""
+"""What leaves the project: evaluations as TREC runs and qrels, judgements as qrels and tables."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 from mdr.core.answers import words_of
 from mdr.errors import InputError, MissingError
@@ -17,7 +18,8 @@ from mdr.services.judging import JudgingService
 from mdr.stages.questions import questions
 from mdr.storage.artefacts import Artefact
 from mdr.storage.collection import Collection
-from mdr.storage.judgements import JudgementEvent
+from mdr.storage.files import whole_file
+from mdr.storage.judgement_events import COLUMNS, JudgementEvent, table_of
 
 
 def export_evaluation(made: Artefact, collection: Collection, folder: Path) -> list[Path]:
@@ -37,46 +39,71 @@ def export_evaluation(made: Artefact, collection: Collection, folder: Path) -> l
     return files
 
 
-def export_judgements(judging: JudgingService, collection: str, file: Path) -> int:
-    """The grades that count now, in the form that the file's name ends with; gives how many."""
-    if file.suffix not in JUDGEMENT_FORMS:
-        raise InputError(f"{file.name} does not say its form", f"names end with {', '.join(JUDGEMENT_FORMS)}")
+class Exported(NamedTuple):
+    """Rows written, and queries and passages that the policy left open."""
+
+    rows: int
+    open: int = 0
+
+
+def export_judgements(
+    judging: JudgingService, collection: str, file: Path, *, policy: str = "majority", every: bool = False
+) -> Exported:
+    """What people judged, in the form that the file's name ends with.
+
+    Qrels hold one grade for all judges, by the policy's name. Tables hold every judge's grade that counts now, or, with
+    `every`, all that ever happened.
+    """
+    if file.suffix not in (QRELS, *TABLES):
+        raise InputError(f"{file.name} does not say its form", f"names end with {', '.join((QRELS, *TABLES))}")
     if file.exists():
         raise InputError(f"{file} is there already", "name a new file, or remove that one")
-    if not judging.store.judgements(collection):
+    events = judging.store.history(collection) if every else judging.store.judgements(collection)
+    decided = judging.decided(collection, policy)
+    if not events and not decided.qrels:
         raise MissingError(f"nobody has judged anything in {collection!r}", "grades are given in the app: `mdr demo`")
-    return JUDGEMENT_FORMS[file.suffix](judging, collection, file)
+    if file.suffix == QRELS:
+        write_qrels(decided.qrels, file)
+        return Exported(sum(map(len, decided.qrels.values())), len(decided.open))
+    TABLES[file.suffix](events, file)
+    return Exported(len(events))
 
 
-def _qrels(judging: JudgingService, collection: str, file: Path) -> int:
-    qrels = judging.qrels(collection)
-    write_qrels(qrels, file)
-    return sum(map(len, qrels.values()))
-
-
-def _csv(judging: JudgingService, collection: str, file: Path) -> int:
-    rows = _rows(judging, collection)
+def _csv(events: Sequence[JudgementEvent], file: Path) -> None:
     with text_file(file) as out:
-        writer = csv.DictWriter(out, [field.name for field in fields(JudgementEvent)], lineterminator="\n")
+        writer = csv.DictWriter(out, COLUMNS, lineterminator="\r\n")  # with it, both characters get quotes
         writer.writeheader()
-        writer.writerows(rows)
-    return len(rows)
+        writer.writerows({name: _inert(value) for name, value in row.items()} for row in _rows(events))
 
 
-def _jsonl(judging: JudgingService, collection: str, file: Path) -> int:
-    rows = _rows(judging, collection)
+def _inert(value: object) -> object:
+    """A text that no spreadsheet takes for a formula, whoever wrote it: such a text gets an apostrophe before it."""
+    return f"'{value}" if isinstance(value, str) and value.lstrip(_BLANK).startswith(_FORMULA) else value
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last: wide forms
+_BLANK = " \u00a0\u3000\ufeff\x00"
+
+
+def _jsonl(events: Sequence[JudgementEvent], file: Path) -> None:
     with text_file(file) as out:
-        out.writelines(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
-    return len(rows)
+        out.writelines(f"{json.dumps(row, ensure_ascii=False)}\n" for row in _rows(events))
 
 
-def _rows(judging: JudgingService, collection: str) -> list[dict[str, object]]:
-    events = judging.store.judgements(collection)
-    return [{**asdict(event), "happened": event.happened.isoformat()} for event in events]
+def _parquet(events: Sequence[JudgementEvent], file: Path) -> None:
+    from pyarrow import parquet
+
+    with whole_file(file) as temporary:
+        parquet.write_table(table_of(events), temporary, compression="zstd")
 
 
-JUDGEMENT_FORMS: Mapping[str, Callable[[JudgingService, str, Path], int]] = {
-    ".qrels": _qrels,
+def _rows(events: Sequence[JudgementEvent]) -> Iterator[dict[str, object]]:
+    return ({**asdict(event), "happened": event.happened.isoformat()} for event in events)
+
+
+QRELS = ".qrels"
+TABLES: Mapping[str, Callable[[Sequence[JudgementEvent], Path], None]] = {
     ".csv": _csv,
     ".jsonl": _jsonl,
+    ".parquet": _parquet,
 }

@@ -1,46 +1,49 @@
 """The judgement file. The only module that knows DuckDB.
 
-Events are appended and never changed; the current state is a view. One process owns the file; within it every
-thread reads through a cursor of its own and one lock orders the writes. A call that returns has been committed.
+Events are appended and never changed; the current state is views of them, ordered by sequence, never by clock. One
+process owns the file; within it every thread reads through a cursor of its own and one lock orders the writes. A call
+that returns has been committed; events that arrive while another commit is under way share the next one.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
-from datetime import datetime
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias, TypeVar
+from weakref import WeakValueDictionary
 
 import duckdb
+import pyarrow as pa
 
-from mdr.errors import StorageError
-from mdr.storage.files import disk_errors
-from mdr.storage.migrations import MIGRATIONS
+from mdr.errors import InputError, MdrError, StorageError
+from mdr.storage.files import disk_errors, fsync_folder
+from mdr.storage.judgement_events import COLUMNS, JudgementEvent, table_of
+from mdr.storage.judgement_mark import Mark
+from mdr.storage.judgement_merge import Merged, insert, merge
+from mdr.storage.migrations import migrate
 
+View: TypeAlias = Literal["judgements", "standing", "notes", "adjudications"]
+"""What holds now: grades; grades, skips and cannot-judges; notes; and what was adjudicated, by whomever."""
 
-@dataclass(frozen=True)
-class JudgementEvent:
-    """Something a person did: gave a grade, or took it back."""
-
-    event: str
-    happened: datetime
-    action: str
-    annotator: str
-    collection: str
-    query: str
-    query_lang: str
-    query_text: str
-    passage: str
-    passage_lang: str
-    grade: int | None = None
-    rank: int | None = None
-    engine: str | None = None
+Result = TypeVar("Result")
+_NAMES = ", ".join(COLUMNS)
+_REFUSALS = (
+    *(duckdb.ConstraintException, duckdb.ConversionException, duckdb.InvalidInputException),
+    *(ValueError, TypeError, OverflowError),  # of a value that its column cannot hold
+)
+_OPEN: WeakValueDictionary[Path, JudgementStore] = WeakValueDictionary()
+_OPENING = threading.Lock()
 
 
-_COLUMNS = [field.name for field in fields(JudgementEvent)]
-_REFUSALS = (duckdb.ConstraintException, duckdb.ConversionException, duckdb.InvalidInputException)
+class _Ticket:
+    """An event on its way into the file."""
+
+    def __init__(self, event: JudgementEvent) -> None:
+        self.event = event
+        self.outcome: bool | MdrError | None = None
 
 
 class JudgementStore:
@@ -50,80 +53,158 @@ class JudgementStore:
         self.path = path
         self._write = threading.Lock()
         self._local = threading.local()
-        with disk_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._connection = duckdb.connect(
-                str(path),
-                config={"autoinstall_known_extensions": "false", "enable_external_access": "false"},
-            )
-        except duckdb.IOException as error:
-            if "Could not set lock" in str(error):
-                raise StorageError(
-                    f"another process has {path} open", "stop the other mdr process, or set MDR_HOME to another folder"
-                ) from error
-            raise StorageError(
-                f"cannot open {path}: {_first_line(error)}", "check the disk, or restore a backup"
-            ) from error
-        except duckdb.Error as error:
-            raise StorageError(
-                f"{path} is not a judgement file: {_first_line(error)}", "move it away, or restore a backup"
-            ) from error
-        try:
-            self._migrate()
-        except BaseException:
-            self._connection.close()  # or this process would go on holding a file that it cannot use
-            raise
-        self._sequence = int(self._rows("SELECT coalesce(max(sequence), 0) FROM events")[0][0])
+        self._waiting: deque[_Ticket] = deque()
+        self._last: int | None = None
+        self._mark = Mark(path)
+        with _OPENING:
+            key = path.resolve()
+            if key in _OPEN:
+                raise StorageError(f"{path} is open in this process already", "use the store that is open")
+            with disk_errors(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                self._refuse_loss(0)
+            self._connection = _connect(path)
+            try:
+                self._prepare()
+            except BaseException:
+                self._connection.close()  # or this process would go on holding a file that it cannot use
+                self._mark.close()
+                raise
+            _OPEN[key] = self
+
+    # -- writing ------------------------------------------------------------------------------------------
 
     def append(self, event: JudgementEvent) -> bool:
         """Commit an event. False: this very event was there already, and nothing was added."""
-        marks = ", ".join("?" for _ in range(len(_COLUMNS) + 1))
-        sql = f"INSERT INTO events ({', '.join(_COLUMNS)}, sequence) VALUES ({marks})"
+        ticket = _Ticket(event)
+        self._waiting.append(ticket)
+        while ticket.outcome is None:
+            with self._write:  # whoever held it before may have committed ours along with its own
+                if ticket.outcome is None:
+                    self._save([self._waiting.popleft() for _ in range(len(self._waiting))])
+        if isinstance(ticket.outcome, MdrError):
+            raise ticket.outcome
+        return ticket.outcome
+
+    def merge(self, events: pa.Table) -> Merged:
+        """Add the events of another store that are not here, in their order, after ours; all of them or none."""
         with self._write:
             try:
-                if self._rows("SELECT 1 FROM events WHERE event = ?", [event.event]):
-                    return False
-                self._cursor().execute(sql, [*asdict(event).values(), self._sequence + 1])
+                return self._transaction(lambda cursor, last: merge(cursor, events, last))
             except _REFUSALS as error:
-                raise StorageError(
-                    f"the judgement was refused: {_first_line(error)}", "grades are 0 to 3, texts are valid Unicode"
-                ) from error
+                raise InputError(f"these events cannot be merged: {_first_line(error)}", _REFUSED) from error
             except duckdb.Error as error:
-                raise StorageError(
-                    f"the judgement was not saved: {_first_line(error)}", "free some disk space, then grade again"
-                ) from error
-            self._sequence += 1
-        return True
+                raise StorageError(f"nothing was merged: {_first_line(error)}", _NOT_SAVED) from error
+
+    def _save(self, tickets: list[_Ticket]) -> None:
+        """Commit what came together; where one of them is refused, each alone. Outcomes are set after the commit only:
+        the threads that wait for them look without the lock."""
+        outcomes: Sequence[bool | MdrError]
+        try:
+            outcomes = self._transaction(lambda cursor, last: _add(cursor, [it.event for it in tickets], last))
+        except _REFUSALS as error:
+            if len(tickets) > 1:
+                for ticket in tickets:
+                    self._save([ticket])
+                return
+            outcomes = [StorageError(f"the judgement was refused: {_first_line(error)}", _REFUSED)]
+        except duckdb.Error as error:
+            problem = f"the judgement was not saved: {_first_line(error)}"
+            outcomes = [StorageError(problem, _NOT_SAVED) for _ in tickets]
+        except BaseException:  # of this thread only, Ctrl-C say: the others still wait for theirs
+            self._waiting.extendleft(reversed(tickets))
+            raise
+        for ticket, outcome in zip(tickets, outcomes, strict=True):
+            ticket.outcome = outcome
+
+    def _transaction(self, work: Callable[[duckdb.DuckDBPyConnection, int], tuple[Result, int]]) -> Result:
+        """Carry work out whole or not at all. It is given the last sequence number, and says how far that has come."""
+        cursor = self._cursor()
+        last, self._last = self._last, None  # a commit that fails half-way may have happened: then look again
+        cursor.execute("BEGIN")
+        try:
+            if last is None:
+                last = int(cursor.execute("SELECT coalesce(max(sequence), 0) FROM events").fetchall()[0][0])
+            result, last = work(cursor, last)
+            cursor.execute("COMMIT")
+        except BaseException:
+            with suppress(duckdb.Error):  # a failed commit has ended the transaction
+                cursor.execute("ROLLBACK")
+            raise
+        finally:
+            for table in ("incoming", "earlier"):  # not inside: a transaction that has failed would refuse it
+                cursor.unregister(table)
+        self._last = last
+        self._mark.set(last)
+        return result
+
+    # -- reading ------------------------------------------------------------------------------------------
 
     def judgements(
         self, collection: str, annotator: str | None = None, query: str | None = None
     ) -> list[JudgementEvent]:
         """The grades that count now: of everyone or one person, for all queries or one."""
-        return self._events("judgements", collection, annotator, query)
+        return self.current("judgements", collection, annotator=annotator, query=query)
+
+    def current(
+        self,
+        view: View,
+        collection: str,
+        *,
+        annotator: str | None = None,
+        campaign: str | None = None,
+        query: str | None = None,
+    ) -> list[JudgementEvent]:
+        """What holds now, in the order it was said: of everyone or one person, in all campaigns or one."""
+        where = {"collection": collection, "annotator": annotator, "campaign": campaign, "query": query}
+        return self._events(view, where)
 
     def history(self, collection: str, annotator: str | None = None) -> list[JudgementEvent]:
         """Everything that ever happened, in order."""
-        return self._events("events", collection, annotator)
+        return self._events("events", {"collection": collection, "annotator": annotator})
+
+    def last(self, annotator: str, collection: str, campaign: str) -> JudgementEvent | None:
+        """What a person did last and has not undone."""
+        where = {"annotator": annotator, "collection": collection, "campaign": campaign}
+        return next(iter(self._events("effective", where, "DESC LIMIT 1")), None)
+
+    def find(self, event: str) -> JudgementEvent | None:
+        """The event with an id."""
+        return next(iter(self._events("events", {"event": event})), None)
 
     def count(self) -> int:
         """How many events there are."""
         return int(self._rows("SELECT count(*) FROM events")[0][0])
 
+    def table(self) -> pa.Table:
+        """Every event as of one moment, in order; writers need not wait."""
+        with self._readable():
+            return self._cursor().sql(f"SELECT {_NAMES}, sequence FROM events ORDER BY sequence").to_arrow_table()
+
     def close(self) -> None:
         """Checkpoint and let another process have the file."""
-        with self._write:
+        with self._write, _OPENING:
             self._connection.close()
+            self._mark.close()
+            _OPEN.pop(self.path.resolve(), None)
 
-    def _events(
-        self, table: str, collection: str, annotator: str | None, query: str | None = None
-    ) -> list[JudgementEvent]:
-        wanted = {"collection": collection, "annotator": annotator, "query": query}
-        given = {column: value for column, value in wanted.items() if value is not None}
-        where = " AND ".join(f"{column} = ?" for column in given)
-        sql = f"SELECT {', '.join(_COLUMNS)} FROM {table} WHERE {where} ORDER BY sequence"
-        rows = self._rows(sql, list(given.values()))
-        return [JudgementEvent(*row) for row in rows]
+    def _events(self, table: str, where: Mapping[str, str | None], order: str = "") -> list[JudgementEvent]:
+        given = {column: value for column, value in where.items() if value is not None}
+        wanted = " AND ".join(f"{column} = ?" for column in given)
+        sql = f"SELECT {_NAMES} FROM {table} WHERE {wanted} ORDER BY sequence {order}"
+        return [JudgementEvent(*row) for row in self._rows(sql, list(given.values()))]
+
+    def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self._readable():
+            return self._cursor().execute(sql, list(values)).fetchall()
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.Error as error:
+            raise StorageError(f"{self.path} cannot be read: {_first_line(error)}", _DAMAGED) from error
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         if not hasattr(self._local, "cursor"):
@@ -131,29 +212,83 @@ class JudgementStore:
         cursor: duckdb.DuckDBPyConnection = self._local.cursor
         return cursor
 
-    def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        return self._cursor().execute(sql, list(values)).fetchall()
+    # -- opening ------------------------------------------------------------------------------------------
 
-    def _migrate(self) -> None:
-        cursor = self._cursor()
-        cursor.execute("CREATE TABLE IF NOT EXISTS migrations (name VARCHAR PRIMARY KEY, applied TIMESTAMPTZ)")
-        applied = {name for (name,) in self._rows("SELECT name FROM migrations")}
-        known = [migration.__name__ for migration in MIGRATIONS]
-        if unknown := applied - set(known):
-            raise StorageError(
-                f"{self.path} was made by a newer mdr (it has {', '.join(sorted(unknown))})", "update mdr"
-            )
-        for migration in MIGRATIONS:
-            if migration.__name__ not in applied:
-                cursor.execute("BEGIN")
-                try:
-                    migration(cursor.execute)
-                    cursor.execute("INSERT INTO migrations VALUES (?, now())", [migration.__name__])
-                    cursor.execute("COMMIT")
-                except BaseException:
-                    cursor.execute("ROLLBACK")
-                    raise
+    def _prepare(self) -> None:
+        """See that nothing is lost, bring the file up to date, and lock its configuration."""
+        execute = self._connection.execute
+        try:
+            execute("PRAGMA disable_checkpoint_on_shutdown")  # a refused file stays as it was found
+            there = execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'events'").fetchall()
+            self._refuse_loss(execute("SELECT max(sequence) FROM events").fetchall()[0][0] or 0 if there else 0)
+            migrate(execute, self.path)
+            execute("PRAGMA enable_checkpoint_on_shutdown")
+            execute("SET lock_configuration = true")
+        except duckdb.Error as error:
+            problem = f"{self.path} cannot be read or brought up to date, and stays as it was: {_first_line(error)}"
+            raise StorageError(problem, _DAMAGED if _corrupt(error) else _NOT_SAVED) from error
+        with disk_errors(self.path):
+            fsync_folder(self.path.parent)
+
+    def _refuse_loss(self, sequence: int) -> None:
+        if sequence < self._mark.sequence:
+            problem = f"{self.path} ends at judgement {sequence}, but {self._mark.sequence} were acknowledged"
+            raise StorageError(problem, _LOST.format(self._mark.path))
+
+
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": False,
+    "enable_external_access": False,
+    "TimeZone": "UTC",
+}
+_REFUSED = "grades are 0 to 3, texts are valid Unicode"
+_NOT_SAVED = "see that the disk has room and can be written, then try again; what was acknowledged before is safe"
+_CLASH = "give every judgement an id of its own"
+_DAMAGED = "move it away with the .wal and .mark beside it, and restore a snapshot or backup"
+_LOST = f"{_DAMAGED}; or delete {{}} to go on with what is left"
+
+
+def _connect(path: Path) -> duckdb.DuckDBPyConnection:
+    try:
+        return duckdb.connect(str(path), config=_CONFIG)
+    except duckdb.Error as error:
+        if "Could not set lock" in str(error):
+            problem = f"another process has {path} open"
+            remedy = "stop the other mdr process, set MDR_HOME to another folder, or read its exports and snapshots"
+        elif _corrupt(error):
+            problem, remedy = f"{path} is damaged: {_first_line(error)}", _DAMAGED
+        elif isinstance(error, duckdb.IOException):
+            problem = f"cannot open {path}: {_first_line(error)}"
+            remedy = f"see that the disk can be written; if the file itself is broken, {_DAMAGED}"
+        else:
+            problem, remedy = f"{path} is not a judgement file: {_first_line(error)}", _DAMAGED
+        raise StorageError(problem, remedy) from error
+
+
+def _corrupt(error: duckdb.Error) -> bool:
+    return "corrupt" in str(error).lower()
+
+
+def _add(
+    cursor: duckdb.DuckDBPyConnection, events: Sequence[JudgementEvent], last: int
+) -> tuple[list[bool | MdrError], int]:
+    """Insert what is new; what was there already is a retry, or another judgement under its id."""
+    first: dict[str, JudgementEvent] = {}
+    for event in events:
+        first.setdefault(event.event, event)
+    added = insert(cursor, table_of(list(first.values())), last)
+    outcomes: list[bool | MdrError] = []
+    for event in events:
+        id = event.event
+        new = id in added and event is first[id]
+        if not new:
+            row = cursor.execute(f"SELECT {_NAMES} FROM events WHERE event = ?", [id]).fetchall()[0]
+            if JudgementEvent(*row).said != event.said:
+                outcomes.append(InputError(f"event {id!r} is another judgement already", _CLASH))
+                continue
+        outcomes.append(new)
+    return outcomes, max(added.values(), default=last)
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
+    return str(error).partition("\n")[0]

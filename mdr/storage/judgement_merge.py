@@ -1,0 +1,71 @@
+"""Getting events into the judgement file: those that are new, in their order, after what is there.
+
+Both functions run inside a transaction of the caller's; a cursor is DuckDB's, named here by nothing but its use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from mdr.storage.judgement_events import COLUMNS, SAID
+
+_NAMES = ", ".join(COLUMNS)
+_KEY = "annotator, collection, campaign, query, passage"
+_INSERT = f"""
+    INSERT INTO events ({_NAMES}, sequence)
+    SELECT {_NAMES}, sequence FROM incoming
+    ON CONFLICT (event) DO NOTHING RETURNING event, sequence
+"""
+_CLASHES = f"""
+    SELECT DISTINCT incoming.event FROM incoming JOIN events USING (event)
+    WHERE {" OR ".join(f"incoming.{name} IS DISTINCT FROM events.{name}" for name in SAID)} ORDER BY 1
+"""
+_CHANGED = f"""
+    SELECT {_KEY}, earlier.grade, judgements.grade FROM earlier LEFT JOIN judgements USING ({_KEY})
+    WHERE earlier.grade IS DISTINCT FROM judgements.grade ORDER BY ALL
+"""
+
+
+class Changed(NamedTuple):
+    """A judge's grade that a merge replaced; now None: taken back."""
+
+    annotator: str
+    collection: str
+    campaign: str
+    query: str
+    passage: str
+    was: int
+    now: int | None
+
+
+class Merged(NamedTuple):
+    """What a merge did: events added, events that were here, ids that say something else here (ours are kept), and
+    grades of a judge that read differently now."""
+
+    added: int
+    known: int
+    clashes: Sequence[str] = ()
+    changed: Sequence[Changed] = ()
+
+
+def insert(cursor: Any, events: pa.Table, last: int) -> dict[str, int]:
+    """Add the events that are new, in their order, after the `last` sequence number; their numbers by id."""
+    place = events.column_names.index("sequence")
+    numbers = pa.array(np.arange(last + 1, last + 1 + events.num_rows), type=pa.int64())
+    cursor.register("incoming", events.set_column(place, "sequence", numbers))
+    return dict(cursor.execute(_INSERT).fetchall())
+
+
+def merge(cursor: Any, events: pa.Table, last: int) -> tuple[Merged, int]:
+    """Add the events of another store, and say what became of them; and how far the sequence has come."""
+    earlier = cursor.sql(f"SELECT {_KEY}, grade FROM judgements").to_arrow_table()
+    added = insert(cursor, events.sort_by("sequence"), last)
+    clashes = [id for (id,) in cursor.execute(_CLASHES).fetchall()]
+    cursor.register("earlier", earlier)
+    changed = [Changed(*row) for row in cursor.execute(_CHANGED).fetchall()]
+    known = events.num_rows - len(added) - len(clashes)
+    return Merged(len(added), known, clashes, changed), max(added.values(), default=last)
