@@ -6,6 +6,8 @@ decided by its recipe hash alone, which holds the *content* of its inputs: work 
 
 from __future__ import annotations
 
+import os
+import time
 import tomllib
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -134,9 +136,9 @@ def run(
         else:
             artefact = yield from _make(step, look, store, engines)
         made[step.name] = artefact
-        if name:
+        if name and not _follows():
             store.keep(name, _keys(made))
-    if name:
+    if name and not _follows():
         store.name_run(name, _keys(made), recipe.as_data())
     return made
 
@@ -145,8 +147,29 @@ def _keys(made: Mapping[str, Artefact]) -> dict[str, str]:
     return {step: artefact.key for step, artefact in made.items()}
 
 
+def _follows() -> bool:
+    """Whether this is one of several processes (`torchrun`) and not the one that writes."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and int(os.environ.get("RANK", "0")) > 0
+
+
+def _follow(look: _Look, store: ArtefactStore, engines: Engines) -> Artefact:
+    """Build together with the process that writes, or wait for what it makes."""
+    stage = look.stage
+    if stage.together:
+        for _ in stage.build(Work(store.joined(stage.makes, look.recipe), look.inputs, engines)):
+            pass  # the process that writes tells it
+    while (artefact := store.find(stage.makes, look.recipe)) is None:
+        time.sleep(_PATIENCE)  # where that process fails, torchrun ends this one
+    return artefact
+
+
+_PATIENCE = 0.2
+
+
 def _make(step: Step, look: _Look, store: ArtefactStore, engines: Engines) -> Generator[Event, None, Artefact]:
     stage, inputs = look.stage, look.inputs
+    if _follows():
+        return _follow(look, store, engines)
     with store.draft(stage.makes, look.recipe) as draft:
         # Another process may have published it while this one waited for the lock.
         if artefact := store.find(stage.makes, look.recipe):

@@ -17,6 +17,7 @@ from mdr import pipeline
 from mdr.ports import Encoder, Generator, LanguageIdentifier, LexicalRetriever, Retriever
 from mdr.recipes import baselines
 from mdr.settings import Settings
+from mdr.stages.index import encoder_of
 from mdr.storage.artefacts import Artefact, ArtefactStore
 from mdr.storage.collection import Collection
 from mdr.types import Event, Passage
@@ -173,11 +174,10 @@ class Workbench:
             if name not in self._searchers:
                 collection = self.artefact(name, baselines.COLLECTION)
                 dense = self.artefact(name, baselines.DENSE)
-                encoder = str(dense.manifest.settings["encoder"])
                 self._searchers[name] = SearchService(
                     Collection(collection.folder),
                     self.open_lexical(self.artefact(name, baselines.LEXICAL).folder),
-                    self.open_dense(dense.folder, collection.folder, encoder=encoder),
+                    self.open_dense(dense.folder, collection.folder, encoder=encoder_of(dense)),
                     self.language_identifier(collection.manifest.counts["languages"]),
                 )
             return self._searchers[name]

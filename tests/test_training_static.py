@@ -8,25 +8,32 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from mdr.engines.encoder import load_encoder
 from mdr.errors import FormatError, MissingError
 from mdr.training import vocabulary
+from mdr.training.batches import bags
+from mdr.training.labelled import FOLDERS
 from mdr.training.self_supervised import TASKS, SelfSupervised, TokenTexts
 from mdr.training.settings import TrainerSettings
-from mdr.training.static import StaticSettings, learn_vectors, main, signed
+from mdr.training.static import Phase, StaticSettings, learn_vectors, main, with_signatures
 from mdr.training.static_folder import save_static
 from mdr.training.texts import Texts, read_texts
+from mdr.training.towers import StaticTower
 from mdr.training.vocabulary import learn_vocabulary, untrained
 
 WORDS = [f"{a}{b}{c}" for a in ("ba", "ke", "mi", "lo") for b in ("ru", "sa", "ti") for c in ("n", "ko", "pe", "du")]
+TRAINING = TrainerSettings(steps=120, rate=0.05, warmup=0.05, decay=0.0, clip=0.0)
+TASKS_DRAWN = {"translation": 0.35, "window": 0.15, "title": 0.1, "crop": 0.4}
 SETTINGS = StaticSettings(
     pieces=700,
     characters=20_000,
     dimension=24,
-    signature=16,
+    signature=8,
     damped=False,
-    batch=48,
-    training=TrainerSettings(steps=120, rate=0.05, warmup=0.05, decay=0.0, clip=0.0),
+    learn=Phase(tasks=TASKS_DRAWN, training=TRAINING, batch=48),
+    refine=Phase(tasks=TASKS_DRAWN, training=TRAINING.model_copy(update={"steps": 20, "rate": 0.002}), batch=48),
 )
 
 
@@ -72,7 +79,7 @@ def texts(folder: Path) -> Texts:
 
 
 def train(texts: Texts, settings: StaticSettings, folder: Path):
-    tokenizer = learn_vocabulary(texts, settings.pieces, settings.characters, settings.training.seed)
+    tokenizer = learn_vocabulary(texts, settings.pieces, settings.characters, settings.seed)
     ids = [np.array(one.ids, np.int32) for one in tokenizer.encode_batch(texts.texts, add_special_tokens=False)]
     loop, events = learn_vectors(texts, ids, tokenizer.get_vocab_size(), settings, folder), []
     while True:
@@ -141,8 +148,8 @@ def test_batches_are_drawn_by_seed_and_well_formed(texts: Texts, task: str) -> N
     for batch in batches:
         assert 0 < len(batch) == len(batch.queries.offsets) == len(batch.passages.offsets) <= 32
         assert batch.masked is not None and not batch.masked.diagonal().any()
-        for bags in (batch.queries, batch.passages):
-            assert (np.diff(bags.offsets) >= 0).all() and bags.offsets[-1] <= len(bags.tokens)
+        for side in (batch.queries, batch.passages):
+            assert (np.diff(side.offsets) >= 0).all() and side.offsets[-1] <= len(side.tokens)
     same = [np.array_equal(batches[0].passages.tokens, batch.passages.tokens) for batch in batches[1:]]
     assert same == [True, False]
 
@@ -152,7 +159,7 @@ def test_training_teaches_translation_and_repeats_itself(texts: Texts, tmp_path:
     tokenizer, vectors, events = train(texts, SETTINGS, tmp_path / "one")
     told = [event.data["losses"] for event in events if event.kind == "progress"]
     losses = [each["contrast translation"] for each in told if "contrast translation" in each]
-    assert len(told) == SETTINGS.training.steps and np.mean(losses[-5:]) < 0.5 * np.mean(losses[:5])
+    assert len(told) == 140 and np.mean(losses[-5:]) < 0.5 * np.mean(losses[:5])
     assert np.array_equal(vectors, train(texts, SETTINGS, tmp_path / "two")[1])
 
     save_static(vectors, tokenizer, tmp_path / "model")
@@ -170,23 +177,63 @@ def test_training_teaches_translation_and_repeats_itself(texts: Texts, tmp_path:
 
 
 def test_signatures_leave_what_was_learned_and_part_what_was_not() -> None:
-    alike = np.ones((2, 24), np.float32) * np.array([[1.0], [3.0]], np.float32)
-    vectors = signed(alike, SETTINGS)
-    assert vectors.dtype == np.float32 and np.array_equal(vectors[:, :24], alike)
-    own = np.linalg.norm(vectors[:, 24:], axis=1)
-    np.testing.assert_allclose(own, np.linalg.norm(alike, axis=1) * SETTINGS.signature_share, rtol=1e-6)
+    alike = np.full((3, 24), 2.0, np.float32)
+    weights = np.array([1.0, 0.5, 1.0], np.float32)
+    vectors = with_signatures(alike, weights, 16, 0)
+    assert vectors.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(vectors[:, :24], axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(vectors[:, 24:], axis=1), weights, rtol=1e-6)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    assert unit[0] @ unit[1] < 0.9
-    assert np.array_equal(vectors, signed(alike, SETTINGS))
+    assert unit[0] @ unit[2] < 0.9
+    assert np.array_equal(vectors, with_signatures(alike, weights, 16, 0))
 
 
 def test_command_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    sizes = {"pieces": 600, "characters": 5000, "dimension": 8, "signature": 8, "batch": 16}
-    (tmp_path / "settings.json").write_text(json.dumps({**sizes, "training": {"steps": 3}}))
+    few = {"tasks": TASKS_DRAWN, "training": {"steps": 3}, "batch": 16}
+    label = {"tasks": {"labelled": 1.0}, "training": {"steps": 2}, "batch": 4}
+    sizes = {"pieces": 600, "characters": 5000, "dimension": 8, "signature": 8}
+    (tmp_path / "settings.json").write_text(json.dumps({**sizes, "learn": few, "refine": few, "label": label}))
     settings = ["--settings", str(tmp_path / "settings.json")]
-    main(["--data", str(folder), "--out", str(tmp_path / "out"), *settings])
+    main(["base", "--data", str(folder), "--out", str(tmp_path / "base"), *settings])
     assert "3/3" in capsys.readouterr().out
-    written = {path.name for path in (tmp_path / "out").iterdir()}
-    assert written >= {"model.safetensors", "modules.json", "tokenizer.json"}
+    written = {path.name for path in (tmp_path / "base").iterdir()}
+    assert written == {
+        "1_Normalize",
+        "config_sentence_transformers.json",
+        "mdr.json",
+        "model.safetensors",
+        "modules.json",
+        "tokenizer.json",
+    }
+
+    for name in FOLDERS:
+        lang = name.rpartition("/")[2] if "tydi" in name else "en"
+        rows = [{"id": f"{name}{number}", "lang": lang, "text": WORDS[number]} for number in range(6)]
+        write(folder / name / "queries.train.jsonl.gz", rows)
+        write(folder / name / "passages.train.jsonl.gz", [{**row, "title": ""} for row in rows])
+        grades = "".join(f"{row['id']} 0 {row['id']} 1\n" for row in rows)
+        (folder / name / "qrels.train.tsv").write_text(grades)
+    start = ["--start", str(tmp_path / "base")]
+    main(["final", "--data", str(folder), *start, "--out", str(tmp_path / "final"), *settings])
+    assert "36 labelled pairs" in capsys.readouterr().out
+    weights = [(tmp_path / model / "model.safetensors").read_bytes() for model in ("base", "final")]
+    assert weights[0] != weights[1]
     with pytest.raises(SystemExit, match="0 parallel texts"):
-        main(["--data", str(tmp_path), "--out", str(tmp_path / "none")])
+        main(["base", "--data", str(tmp_path), "--out", str(tmp_path / "none")])
+    with pytest.raises(SystemExit):
+        main(["final", "--data", str(folder), "--out", str(tmp_path / "none")])
+
+
+def test_damped_repeats_are_read_as_they_were_trained(tmp_path: Path, texts: Texts) -> None:
+    tokenizer = learn_vocabulary(texts, 700, 20_000, 0)
+    rows = np.random.default_rng(3).standard_normal((tokenizer.get_vocab_size(), 16)).astype(np.float32)
+    save_static(rows, tokenizer, tmp_path, damped=True)
+    said = ["baruko baruko baruko mitin", "kesape", "", "mitin " * 50]
+    ours = load_encoder(str(tmp_path)).encode(said, "query")
+    tower = StaticTower(torch.from_numpy(rows), damped=True)
+    theirs = tower(bags([each.ids for each in tokenizer.encode_batch(said)])).detach().numpy()
+    np.testing.assert_allclose(ours, theirs, atol=0.02)  # int8 rows
+    np.testing.assert_array_equal(ours[2], 0)
+    plain = load_encoder(str(tmp_path), overrides={"damped": False})
+    assert plain.fingerprint != load_encoder(str(tmp_path)).fingerprint
+    assert not np.allclose(plain.encode(said[:1], "query"), ours[:1], atol=0.05)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mdr.core.fusion import FUSIONS
+from mdr.core.fusion import FUSIONS, no_collecting
 from mdr.errors import MismatchError
 from mdr.ports import Encoder, Mask, Matrix, Retriever, VectorIndex
 from mdr.storage.collection import Collection
@@ -46,7 +46,8 @@ class DenseRetriever:
         allowed = self._collection.mask(
             None if langs is None else list(langs), None if subset is None else list(subset)
         )
-        return self._nearest(vectors, k, k + 1, allowed)
+        with no_collecting():
+            return self._nearest(vectors, k, k + 1, allowed)
 
     def _nearest(self, vectors: Matrix, k: int, depth: int, allowed: Mask | None) -> list[Ranking]:
         """The k nearest, ties by id. The index breaks ties by position: a query for which it finds equals on both

@@ -22,6 +22,7 @@ from mdr.core.tuning import OTHERS, refuse_shared, tune_alpha
 from mdr.errors import InputError
 from mdr.formats.trec import read_run, write_run
 from mdr.ports import Retriever
+from mdr.stages.index import encoder_of
 from mdr.stages.questions import Pool, Questions, language_of, questions
 from mdr.stages.stage import Stage, StageSettings, Work
 from mdr.storage.collection import Collection
@@ -83,8 +84,7 @@ def _open_lexical(work: Work) -> Retriever:
 
 def _open_dense(work: Work) -> Retriever:
     dense = work.inputs[DENSE]
-    encoder = str(dense.manifest.settings["encoder"])
-    return work.engines.open_dense(dense.folder, work.inputs[COLLECTION].folder, encoder=encoder)
+    return work.engines.open_dense(dense.folder, work.inputs[COLLECTION].folder, encoder=encoder_of(dense))
 
 
 _SYSTEMS: Mapping[str, tuple[str, Callable[[Work], Retriever]]] = {

@@ -14,6 +14,16 @@ from mdr.storage.artefacts import Artefact
 from mdr.storage.collection import Collection
 from mdr.types import Event
 
+MODEL = "model"
+"""The slot of an encoder that an earlier step trained."""
+
+
+def encoder_of(dense: Artefact) -> str:
+    """The encoder that a dense index was made with: its folder or name."""
+    if MODEL in dense.manifest.inputs:
+        return str(dense.input_folder(MODEL))
+    return str(dense.manifest.settings["encoder"])
+
 
 class LexicalSettings(StageSettings):
     """BM25 as Mr. TyDi's default has it."""
@@ -55,21 +65,25 @@ class IndexLexical(Stage):
 
 
 class IndexDense(Stage):
-    """Vectors of all passages, and the structure that searches them."""
+    """Vectors of all passages, by an earlier step's model or a named one, and the structure that searches them."""
 
     name, makes, version = "index-dense", "index", 1
     inputs = ("collection",)
+    optional_inputs = (MODEL,)
     settings_type = DenseSettings
 
     def hashed_settings(self) -> dict[str, Any]:
         return {"factory": self.settings.factory, "dtype": self.settings.dtype}  # the fingerprint names the encoder
 
     def fingerprints(self, inputs: Mapping[str, Artefact], engines: Engines) -> dict[str, str]:
-        return {"encoder": engines.encoder(self.settings.encoder).fingerprint}
+        return {"encoder": engines.encoder(self._encoder(inputs)).fingerprint}
+
+    def _encoder(self, inputs: Mapping[str, Artefact]) -> str:
+        return str(inputs[MODEL].folder) if MODEL in inputs else str(self.settings.encoder)
 
     def build(self, work: Work) -> Iterator[Event]:
         collection = Collection(work.inputs["collection"].folder)
-        settings = self.settings.model_dump()
+        settings = {**self.settings.model_dump(), "encoder": self._encoder(work.inputs)}
         done = 0
         for done in work.engines.build_vectors(collection.passages(), len(collection), work.draft.folder, **settings):
             yield self.event("progress", "encoding passages", done=done, total=len(collection), unit="passages")

@@ -38,6 +38,8 @@ class Stage(ABC):
     inputs: ClassVar[tuple[str, ...]] = ()
     optional_inputs: ClassVar[tuple[str, ...]] = ()
     settings_type: ClassVar[type[StageSettings]]
+    together: ClassVar[bool] = False
+    """Whether all processes of `torchrun` build at once; else one does, and the others wait."""
 
     def __init__(self, settings: StageSettings) -> None:
         self.settings: Any = settings

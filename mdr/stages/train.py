@@ -38,6 +38,7 @@ class Train(Stage):
     name, makes, version = "train", "model", 1
     optional_inputs = ("start", "labelled", "mined", "generated", "judged", "scored", "texts", "dev")
     settings_type = TrainSettings
+    together = True
 
     def hashed_settings(self) -> dict[str, Any]:
         values: dict[str, Any] = self.settings.model_dump(mode="json", exclude={"start", "device"})
@@ -59,11 +60,14 @@ class Train(Stage):
         run = EncoderRun(settings, start, slots, device=settings.device, precision=settings.precision)
         log = _Log(folder / LOG)
         for event in run.train(folder, identity=work.draft.recipe):
-            log.add(event)
+            if run.processes.first:
+                log.add(event)
             yield self.event(
                 event.kind, event.message, done=event.done, total=event.total, unit=event.unit, data=event.data
             )
         run.save(folder)
+        if not run.processes.first:
+            return
         write_card(folder, run.card())
         work.draft.device = run.device
         work.draft.counts |= {"steps": self.settings.training.steps, **run.sources.counts}

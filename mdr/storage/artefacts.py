@@ -40,6 +40,11 @@ class Artefact:
         """`kind/recipe`: where it is below the root."""
         return f"{self.manifest.kind}/{self.manifest.recipe}"
 
+    def input_folder(self, slot: str) -> Path:
+        """The folder of what it was made from."""
+        reference = self.manifest.inputs[slot]
+        return self.folder.parent.parent / reference["kind"] / reference["recipe"]
+
     def reference(self) -> dict[str, str]:
         """What a later manifest says of this one as its input."""
         return {"kind": self.manifest.kind, "recipe": self.manifest.recipe, "content": self.manifest.content}
@@ -108,6 +113,10 @@ class ArtefactStore(RunNames):
                 # A kill between writing the manifest and the rename leaves it here: it must not count as content.
                 (folder / MANIFEST).unlink(missing_ok=True)
                 yield Draft(folder, kind, recipe)
+
+    def joined(self, kind: str, recipe: str) -> Draft:
+        """The folder that another process of the same run builds in: to read there, not to publish it."""
+        return Draft(self.root / kind / f".{recipe}.building", kind, recipe)
 
     def publish(
         self,

@@ -15,17 +15,17 @@ from mdr.storage.files import disk_errors, fsync_file, fsync_folder
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     """Replace the checkpoint in one rename, once it is on the disk."""
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = path.with_name(f"{path.name}.tmp")  # one name: what a kill leaves is written over
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            torch.save(dict(state), temporary)
-        except RuntimeError as error:  # how torch tells that the disk is full
+            with temporary.open("wb") as stream:  # a stream of ours: torch would not say why a disk refuses
+                torch.save(dict(state), stream)
+            fsync_file(temporary)
+            os.replace(temporary, path)
+            fsync_folder(path.parent)
+        finally:
             temporary.unlink(missing_ok=True)
-            raise OSError(28, f"No space left on device ({error})") from error
-        fsync_file(temporary)
-        os.replace(temporary, path)
-        fsync_folder(path.parent)
 
 
 def load_checkpoint(path: Path, identity: str) -> dict[str, Any] | None:
@@ -36,9 +36,10 @@ def load_checkpoint(path: Path, identity: str) -> dict[str, Any] | None:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises whatever unpickling does
         raise ArtefactError(f"{path} cannot be read: {error}", f"delete {path}; training starts again") from error
-    if state.get("identity") != identity:
+    made_by = state.get("identity") if isinstance(state, dict) else None
+    if made_by != identity:
         raise ArtefactError(
-            f"{path} is of another configuration: {state.get('identity')}, this one is {identity}",
+            f"{path} is of another configuration: {made_by}, this one is {identity}",
             f"delete {path} to train anew, or go back to the settings and data it was made with",
         )
     return state

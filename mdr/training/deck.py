@@ -3,7 +3,7 @@ seed and the turn's number, so nothing is kept between draws and training resume
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_right
 from collections.abc import Callable, Hashable, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
@@ -16,8 +16,6 @@ MIXED = ""
 """The language of pages that mix languages."""
 _BLOCK = 4_096
 """Turns whose languages are drawn at once."""
-_PATIENCE = 8
-"""Batches' worth of clashing rows after which a page stays short."""
 
 
 class Deck:
@@ -47,11 +45,12 @@ class Deck:
         if self.lonely:
             mixed = max(mixed, sum(self.lonely.values()) / len(langs))
         counts = np.array([len(rows) for rows in self._rows.values()], float) ** temperature
-        shares = (1 - mixed) * counts / counts.sum() if len(counts) else counts
+        self._odds = np.append((1 - mixed) * counts / counts.sum(), mixed) if len(counts) else np.ones(1)
         self._rows[MIXED] = np.arange(len(langs))
         self._names = list(self._rows)
-        self._odds = np.append(shares, 1 - shares.sum())
-        self._pages = lru_cache(maxsize=4 * len(self._rows))(self._dealt)
+        self._ends: dict[tuple[int, int], list[int]] = {}
+        """By language and size, the number of pages up to the end of each epoch, as far as known."""
+        self._pages = lru_cache(maxsize=2 * len(self._rows))(self._dealt)
         self._before = lru_cache(maxsize=4)(self._counted)
 
     def page(self, turn: int, size: int) -> tuple[str, Ints]:
@@ -60,13 +59,11 @@ class Deck:
         drawn = self._languages(block)
         lang = int(drawn[within])
         place = int(self._before(block)[lang] + (drawn[:within] == lang).sum())
-        epoch = 0
-        while True:  # an epoch has more or fewer pages, as rows clash; walk to the one wanted
-            pages = self._pages(lang, epoch, size)
-            if place < len(pages):
-                return self._names[lang], pages[place]
-            place -= len(pages)
-            epoch += 1
+        ends = self._ends.setdefault((lang, size), [0])
+        while ends[-1] <= place:  # an epoch has more or fewer pages, as rows clash; walk to the one wanted, once
+            ends.append(ends[-1] + len(self._pages(lang, len(ends) - 1, size)))
+        epoch = bisect_right(ends, place) - 1
+        return self._names[lang], self._pages(lang, epoch, size)[place - ends[epoch]]
 
     def _counted(self, block: int) -> Ints:
         """How often each language came in earlier blocks."""
@@ -79,23 +76,23 @@ class Deck:
         return np.random.default_rng([self._seed, 1, block]).choice(len(self._odds), _BLOCK, p=self._odds)
 
     def _dealt(self, lang: int, epoch: int, size: int) -> list[Ints]:
-        """One shuffle of a language, in pages."""
-        rows = self._rows[self._names[lang]]
-        waiting = deque(np.random.default_rng([self._seed, 2, lang, epoch]).permutation(rows).tolist())
-        pages: list[Ints] = []
-        while waiting:
-            page: list[int] = []
-            there: set[Hashable] = set()
-            clashing: list[int] = []
-            while waiting and len(page) < size and len(clashing) < _PATIENCE * size:
-                row = waiting.popleft()
-                if there.isdisjoint(taken := self._taken(row)):
-                    there |= taken
-                    page.append(row)
-                else:
-                    clashing.append(row)
-            waiting.extendleft(reversed(clashing))
-            rows_of_page = np.array(page, np.int64)
-            if not pages or self._enough(rows_of_page):
-                pages.append(rows_of_page)
-        return pages
+        """One shuffle of a language, in pages: each row is on the first with room, behind all that have what it has.
+        Pages without enough are left out."""
+        shuffled = np.random.default_rng([self._seed, 2, lang, epoch]).permutation(self._rows[self._names[lang]])
+        pages: list[list[int]] = []
+        behind: dict[Hashable, int] = {}
+        onward = [0]  # from a full page, one that may have room; from others, themselves
+        for row in shuffled.tolist():
+            taken = self._taken(row)
+            place = max((behind.get(thing, 0) for thing in taken), default=0)
+            while onward[place] != place:
+                onward[place] = place = onward[onward[place]]
+            if place == len(pages):
+                pages.append([])
+                onward.append(len(pages))
+            pages[place].append(row)
+            if len(pages[place]) == size:
+                onward[place] = place + 1
+            behind |= dict.fromkeys(taken, place + 1)
+        dealt = [np.array(page, np.int64) for page in pages]
+        return [page for page in dealt if self._enough(page)] or dealt[:1]

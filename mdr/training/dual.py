@@ -73,13 +73,14 @@ class DualLearner:
                 raise InputError(f"an encoder cannot learn {objective.loss!r}", f"it learns {', '.join(LOSSES)}")
         self.model = model
         self._plan = plan
-        self._piece, self._memory, self._precision = piece, memory, precision
+        self.precision = precision
+        self._piece, self._memory = piece, memory
         self._guide = guide
         self._processes = processes or Processes()
         self._device = next(model.parameters()).device
 
-    def backward(self, step: int) -> dict[str, float]:
-        """Add the gradients of a step to the parameters; the sum of the losses, and each beside it."""
+    def backward(self, step: int, scale: float = 1.0) -> dict[str, float]:
+        """Add the gradients of a step, times `scale`, to the parameters; the sum of the losses, and each beside it."""
         parts = self._plan.step(step)
         if not parts:
             return {"loss": 0.0}
@@ -102,7 +103,7 @@ class DualLearner:
         for piece, state, kept in zip(pieces, states, found, strict=True):
             gradient = vectors[piece.role].grad
             assert gradient is not None
-            own = gradient[torch.from_numpy(piece.rows).to(self._device)]
+            own = scale * gradient[torch.from_numpy(piece.rows).to(self._device)]
             if keep:
                 kept.backward(own)  # type: ignore[no-untyped-call]
             else:
@@ -137,7 +138,7 @@ class DualLearner:
                 rows = rows[size:]
 
     def _run(self, model: DualEncoder, texts: Mapping[Role, Bags], piece: _Piece) -> Tensor:
-        with torch.autocast(self._device.type, self._precision, enabled=self._precision is not None):
+        with torch.autocast(self._device.type, self.precision, enabled=self.precision is not None):
             vectors: Tensor = model(texts[piece.role].take(piece.rows), piece.role)
         return vectors.float()
 

@@ -7,12 +7,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mdr.storage.pairs import Pair
+from mdr.training.pair_source import PairSource, TokenPairs
 from mdr.training.texts import rows_of_file
 from mdr.types import Passage, Query
+
+FOLDERS = ("tydi11/en", "tydi11/ja", "tydi11/ko", "tydi11/sw", "tydi11/th", "english/medquad")
+"""Those whose licences let trained weights be passed on."""
+_LONGEST = 256
+"""Tokens of a passage that are read."""
+
+
+Tokens: TypeAlias = Callable[[Sequence[str]], Sequence[NDArray[np.int32]]]
+
+
+def labelled_source(data: Path, tokens: Tokens, seed: int) -> PairSource:
+    """All of them as one source: batches of one language, the small ones rather often."""
+    found = [each for name in FOLDERS for each in read_labelled(data / name)]
+    passages = {passage.id: passage for _, answers in found for passage in answers}
+    places = {id: place for place, id in enumerate(passages)}
+    pairs = [pair for pair, _ in found]
+    queries = tokens([pair.query.text for pair in pairs])
+    read = tokens([passage.full_text for passage in passages.values()])
+    return PairSource(
+        TokenPairs(
+            queries=[each.astype(np.int64) for each in queries],
+            langs=[pair.query.lang for pair in pairs],
+            positives=[[places[id] for id in pair.positives] for pair in pairs],
+            negatives=[() for _ in pairs],
+            weights=[1.0] * len(pairs),
+            passages=[each[:_LONGEST].astype(np.int64) for each in read],
+            passage_langs=[passage.lang for passage in passages.values()],
+        ),
+        seed=seed,
+        temperature=0.5,
+    )
 
 
 def read_labelled(folder: Path) -> Iterator[tuple[Pair, Sequence[Passage]]]:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
 from mdr.errors import InputError
 from mdr.ports import Mask
 from mdr.training.batches import Batch, Ints, Random, bags
-
-MIXED = ""
-"""The language of batches that mix languages."""
+from mdr.training.deck import Deck
 
 
 @dataclass(frozen=True)
@@ -34,11 +30,9 @@ class TokenPairs:
 
 
 class PairSource:
-    """Reads pairs in pages: a page is one batch, of one language unless drawn mixed.
+    """Batches of pairs, of one language unless drawn mixed: no query and no answer twice, `negatives` hard ones each.
 
-    A language's pairs are shuffled, dealt into pages and read through before they are shuffled again. `temperature`
-    says how languages share the batches: 1 by their pairs, towards 0 all alike. `mixed` is the share of batches that
-    mix languages; pairs whose query and answer are in different languages count as the query's.
+    Pairs whose query and answer are in different languages count as the query's.
     """
 
     def __init__(
@@ -46,84 +40,39 @@ class PairSource:
     ) -> None:
         if not len(pairs):
             raise InputError("there are no pairs to train on", "check what the steps before kept, and why they dropped")
-        self._pairs, self._seed, self._negatives, self._mixed = pairs, seed, negatives, mixed
-        langs = np.array(pairs.langs)
-        groups = {lang: np.flatnonzero(langs == lang) for lang in sorted(set(pairs.langs))}
-        self._rows = {lang: rows for lang, rows in groups.items() if self._enough(rows)}
-        self.lonely = {lang: len(rows) for lang, rows in groups.items() if lang not in self._rows}
-        """Languages with too few pairs for a batch of their own: only mixed batches have them."""
-        if self.lonely:
-            self._mixed = max(mixed, sum(self.lonely.values()) / len(pairs))
-        self._rows[MIXED] = np.arange(len(pairs))
-        if not self._enough(self._rows[MIXED]):
+        self._pairs, self._negatives = pairs, negatives
+        if not self._enough(np.arange(len(pairs))):
             raise InputError(
                 "all pairs have one answer, and none has a negative: nothing can be told apart",
                 "give more pairs, or mine negatives for them",
             )
-        counts = np.array([len(rows) for lang, rows in self._rows.items() if lang != MIXED], float) ** temperature
-        shares = (1 - self._mixed) * counts / counts.sum() if len(counts) else counts
-        self._odds = np.append(shares, 1 - shares.sum())
-        self._deal = lru_cache(maxsize=4 * len(self._rows))(self._dealt)
+        numbers: dict[bytes, int] = {}
+        asked = [-1 - numbers.setdefault(query.tobytes(), len(numbers)) for query in pairs.queries]
+        self._deck = Deck(
+            pairs.langs,
+            lambda row: {asked[row], *pairs.positives[row]},
+            self._enough,
+            seed=seed,
+            temperature=temperature,
+            mixed=mixed,
+        )
+        self.lonely = self._deck.lonely
 
     def _enough(self, rows: Ints) -> bool:
         """Whether there is something to tell apart: two answers, or a negative."""
         pairs = self._pairs
         answers = {answer for row in rows for answer in pairs.positives[row]}
-        return (len(answers) > 1 and len(rows) > 1) or self._has_negatives(rows)
+        return (len(answers) > 1 and len(rows) > 1) or (
+            self._negatives > 0 and any(pairs.negatives[row] for row in rows)
+        )
+
+    def __len__(self) -> int:
+        return len(self._pairs)
 
     def draw(self, size: int, turn: int, random: Random) -> Batch:
-        """The batch of a turn. Which language it has, and which page of it, follow from the turn's number."""
-        lang, place = self._place(turn)
-        page = 0
-        while True:  # pages of an epoch differ in number, as answers fall; walk to the one wanted
-            pages = self._deal(lang, page, size)
-            if place < len(pages):
-                return self._batch(pages[place], lang, random)
-            place -= len(pages)
-            page += 1
-
-    def _place(self, turn: int) -> tuple[str, int]:
-        """The language of a turn, and how many batches of it came before."""
-        block, within = divmod(turn, _BLOCK)
-        before, drawn = self._blocks(block)
-        lang = drawn[within]
-        return list(self._rows)[lang], int(before[lang] + (drawn[:within] == lang).sum())
-
-    @lru_cache(maxsize=4)  # noqa: B019 - a source lives as long as its training
-    def _blocks(self, block: int) -> tuple[Ints, Ints]:
-        """How often each language came in earlier blocks of turns, and the languages of this one."""
-        before = np.zeros(len(self._odds), np.int64)
-        for earlier in range(block):
-            before += np.bincount(self._languages(earlier), minlength=len(self._odds))
-        return before, self._languages(block)
-
-    def _languages(self, block: int) -> Ints:
-        return np.random.default_rng([self._seed, 1, block]).choice(len(self._odds), _BLOCK, p=self._odds)
-
-    def _dealt(self, lang: str, epoch: int, size: int) -> list[Ints]:
-        """A shuffled language in pages without an answer or a query twice; what does not fit goes to a later page."""
-        place = list(self._rows).index(lang)
-        shuffled = np.random.default_rng([self._seed, 2, place, epoch]).permutation(self._rows[lang])
-        waiting = deque(shuffled.tolist())
-        pages: list[Ints] = []
-        while waiting:
-            page: list[int] = []
-            answers: set[int] = set()
-            clashing: list[int] = []
-            while waiting and len(page) < size and len(clashing) < _PATIENCE * size:
-                row = waiting.popleft()
-                if answers.isdisjoint(self._pairs.positives[row]):
-                    answers.update(self._pairs.positives[row])
-                    page.append(row)
-                else:
-                    clashing.append(row)
-            waiting.extendleft(reversed(clashing))
-            if len(page) > 1 or not pages or self._has_negatives(page):
-                pages.append(np.array(page, np.int64))
-        return pages
-
-    def _has_negatives(self, page: Iterable[int]) -> bool:
-        return self._negatives > 0 and any(self._pairs.negatives[row] for row in page)
+        """The batch of a turn."""
+        lang, rows = self._deck.page(turn, size)
+        return self._batch(rows, lang, random)
 
     def _batch(self, rows: Ints, lang: str, random: Random) -> Batch:
         pairs = self._pairs
@@ -133,8 +82,7 @@ class PairSource:
             choice = pairs.negatives[row]
             count = min(self._negatives, len(choice))
             wrong += [choice[place] for place in random.choice(len(choice), count, replace=False)] if count else []
-        wrong = list(dict.fromkeys(place for place in wrong if place not in set(answers)))
-        places = [*answers, *wrong]
+        places = list(dict.fromkeys([*answers, *wrong]))  # answers first; no page has one twice
         return Batch(
             bags([pairs.queries[row] for row in rows]),
             bags([pairs.passages[place] for place in places]),
@@ -146,18 +94,8 @@ class PairSource:
     def _also_right(self, rows: Ints, places: Sequence[int]) -> Mask:
         """Other answers of a query that happen to be in the batch are not wrong."""
         masked = np.zeros((len(rows), len(places)), bool)
-        at: dict[int, list[int]] = {}
-        for column, place in enumerate(places):
-            at.setdefault(place, []).append(column)
+        columns = {place: column for column, place in enumerate(places)}
         for number, row in enumerate(rows):
-            for answer in self._pairs.positives[row]:
-                masked[number, at.get(answer, [])] = True
+            masked[number, [columns[answer] for answer in self._pairs.positives[row] if answer in columns]] = True
         masked[np.arange(len(rows)), np.arange(len(rows))] = False
         return masked
-
-
-_PATIENCE = 8
-"""Batches' worth of clashing answers after which a page stays short."""
-
-_BLOCK = 4_096
-"""Turns whose languages are drawn at once."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mdr.errors import InputError
-from mdr.training.batches import Batch, Source
+from mdr.ports import Mask
+from mdr.training.batches import Batch, Ints, Random, Source
 from mdr.training.settings import Mix, Objective
 
 
@@ -17,33 +19,38 @@ class Plan:
     def __init__(
         self, objectives: Sequence[Objective], sources: Mapping[str, Source], *, steps: int, seed: int, mix: Mix = "sum"
     ) -> None:
+        if not objectives:
+            raise InputError("training needs an objective", "list at least one")
         for objective in objectives:
-            for name in objective.sources:
-                if name not in sources:
-                    have = ", ".join(sorted(sources)) or "none"
-                    raise InputError(
-                        f"{objective.loss} draws from {name!r}; the sources are {have}",
-                        "give this input to the step, or name another source",
-                    )
+            _check(objective, sources)
         self.objectives = objectives
         self.steps = steps
         self._sources = sources
         self._seed = seed
         weights = np.array([objective.weight for objective in objectives])
-        if not objectives or weights.min() < 0 or weights.sum() <= 0:
-            raise InputError("training needs an objective with a weight above zero", "list at least one objective")
+        self._factors = weights if mix == "sum" else np.ones(len(weights))
         random = np.random.default_rng([seed, 0])
-        drawn = random.choice(len(objectives), steps, p=weights / weights.sum())
-        self._active = [np.full(steps, True) if mix == "sum" else drawn == row for row in range(len(objectives))]
-        self._factors = weights if mix == "sum" else np.ones(len(objectives))
+        odds = self._odds(weights)
+        self._active = odds > 0 if mix == "sum" else _drawn(odds, random)
         self._chosen = [self._choices(objective, random) for objective in objectives]
         self._turns = self._count_turns()
 
-    def _choices(self, objective: Objective, random: np.random.Generator) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    def _odds(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The weights of objectives (rows) in each step: zero before they join."""
+        starts = np.array([objective.start for objective in self.objectives])
+        odds = np.where(np.arange(self.steps) >= starts[:, None] * self.steps, weights[:, None], 0.0)
+        if not odds.any(axis=0).all():
+            raise InputError(
+                "training begins with no objective that has a weight above zero",
+                "give one of them start = 0 and a weight",
+            )
+        return odds
+
+    def _choices(self, objective: Objective, random: Random) -> Ints:
         odds = np.array(list(objective.sources.values()), float)
         return random.choice(len(odds), self.steps, p=odds / odds.sum())
 
-    def _count_turns(self) -> list[np.ndarray[tuple[int], np.dtype[np.int64]]]:
+    def _count_turns(self) -> list[Ints]:
         """How often an objective drew from its source before, step by step: where in the source's pages it reads on."""
         turns = []
         for active, chosen in zip(self._active, self._chosen, strict=True):
@@ -58,11 +65,35 @@ class Plan:
         """The objectives of a step (from 0), each with its factor in the sum and its batch."""
         found = []
         for row, objective in enumerate(self.objectives):
-            if not self._active[row][step] or step < objective.start * self.steps or not self._factors[row]:
+            if not self._active[row][step]:
                 continue
             name = list(objective.sources)[self._chosen[row][step]]
             random = np.random.default_rng([self._seed, 1 + row, step])
             batch = self._sources[name].draw(objective.batch, int(self._turns[row][step]), random)
-            if len(batch) > 1 or batch.candidates is not None or len(batch.passages.offsets) > 1:
+            if len(batch):
                 found.append((objective, float(self._factors[row]), batch))
         return found
+
+
+def _drawn(odds: NDArray[np.float64], random: Random) -> Mask:
+    """One objective for each step."""
+    bars = np.cumsum(odds, axis=0)
+    chosen = (bars[:-1] <= bars[-1] * random.random(odds.shape[1])).sum(0)
+    found: Mask = chosen == np.arange(len(odds))[:, None]
+    return found
+
+
+def _check(objective: Objective, sources: Mapping[str, Source]) -> None:
+    odds = objective.sources.values()
+    if min(odds, default=0) < 0 or sum(odds) <= 0:
+        raise InputError(
+            f"{objective.loss} draws from its sources by {dict(objective.sources)}",
+            "odds are numbers from 0 on, one of them above 0",
+        )
+    for name in objective.sources:
+        if name not in sources:
+            have = ", ".join(sorted(sources)) or "none"
+            raise InputError(
+                f"{objective.loss} draws from {name!r}; the sources are {have}",
+                "give this input to the step, or name another source",
+            )

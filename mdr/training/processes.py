@@ -40,20 +40,19 @@ class Processes:
         return own
 
     def sum_gradients(self, parameters: Iterable[Tensor]) -> None:
-        """Add up what each process found, in one message."""
+        """Add up what each process found, in one message. What no process found stays without a gradient: to the
+        optimizer zero is something else, it would let unused weights decay."""
         if self.count == 1:
             return
-        parameters = list(parameters)
-        for parameter in parameters:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        flat = torch.cat([parameter.grad.flatten() for parameter in parameters if parameter.grad is not None])
+        learning = [parameter for parameter in parameters if parameter.requires_grad]
+        device = learning[0].device
+        found = torch.tensor([float(each.grad is not None) for each in learning], device=device)
+        parts = [torch.zeros_like(each) if each.grad is None else each.grad for each in learning]
+        flat = torch.cat([found, *(part.flatten() for part in parts)])
         distributed.all_reduce(flat)
-        at = 0
-        for parameter in parameters:
-            assert parameter.grad is not None
-            parameter.grad.copy_(flat[at : at + parameter.numel()].view_as(parameter))
-            at += parameter.numel()
+        summed = torch.split(flat, [len(learning), *(part.numel() for part in parts)])
+        for parameter, there, total in zip(learning, summed[0].tolist(), summed[1:], strict=True):
+            parameter.grad = total.view_as(parameter).to(parameter.dtype) if there else None
 
     def total(self, value: float) -> float:
         """A number summed over processes."""
@@ -69,10 +68,12 @@ class Processes:
             distributed.barrier()
 
 
-def join_processes(backend: str = "") -> Processes:
-    """The processes that `torchrun` started; alone where it did not."""
+def join_processes() -> Processes:
+    """The processes that `torchrun` started, each with a GPU of its own where there are any; else one, alone."""
     if int(os.environ.get("WORLD_SIZE", "1")) < 2:
         return Processes()
     if not distributed.is_initialized():
-        distributed.init_process_group(backend or ("nccl" if torch.cuda.is_available() else "gloo"))
+        if torch.cuda.is_available():
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
     return Processes(distributed.get_rank(), distributed.get_world_size())

@@ -1,13 +1,14 @@
 """Unlabelled pairs for contrastive learning, cut straight from token arrays.
 
-Four tasks: a text and its translation, a sentence and the passage around it in another language, a title and its
-text, and a crop and the passage it was cut from (with the crop left in or taken out).
+Five tasks: a text and its translation, a sentence and the passage around it in another language, a title and its
+text, a crop and the passage it was cut from (with the crop left in or taken out), and translations beside texts that
+have none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -77,10 +78,17 @@ class TokenTexts:
         self.titles, self.bodies = pairs[:, 0], pairs[:, 1]
         of = self.langs[self.bodies]
         self.by_lang = [np.flatnonzero(of == lang) for lang in range(langs)]
-        counts = np.maximum(1, [len(rows) for rows in self.by_lang])
-        self.lang_odds = counts**0.5 / (counts**0.5).sum()
-        odds = (counts**-0.5)[of]
-        self.passage_odds = odds / odds.sum()
+        counts = np.array([len(rows) for rows in self.by_lang], float)
+        self.lang_odds = counts**0.5 / max(1.0, (counts**0.5).sum())
+        odds = counts[of] ** -0.5
+        self.passage_odds = odds / max(1e-9, odds.sum())
+
+    @property
+    def tasks(self) -> list[str]:
+        """Those that there are texts for."""
+        there = {"translation": len(self.sizes), "window": len(self.table), "title": len(self.bodies)}
+        there |= {"crop": len(self.bodies), "language": min(len(self.sizes), len(self.bodies))}
+        return [task for task in TASKS if there[task]]
 
 
 @dataclass(frozen=True)
@@ -141,6 +149,13 @@ class _Draw:
         short = np.minimum(lengths, self._log_uniform(4, 64, len(rows)))
         queries = self._cut(self._texts.starts[asked], lengths, short)
         return self._batch(queries, passages, rows // NEIGHBOURS)
+
+    def language(self, size: int) -> Batch:
+        """Texts with their translations, and as many stretches of passages in any language, most without one."""
+        batch = self.translation(size)
+        starts, lengths = self._stretch(self._texts.bodies[self._passages(size)])
+        short = np.minimum(lengths, self._log_uniform(8, 48, len(lengths)))
+        return replace(batch, others=self._bags(self._cut(starts, lengths, short), len(short)))
 
     def title(self, size: int) -> Batch:
         """A title and a text under it, each title once."""
@@ -228,4 +243,5 @@ TASKS: dict[str, Callable[[_Draw, int], Batch]] = {
     "window": _Draw.window,
     "title": _Draw.title,
     "crop": _Draw.crop,
+    "language": _Draw.language,
 }

@@ -16,7 +16,7 @@ from mdr.storage.pairs import LISTS, PAIRS, Pair, Pairs
 from mdr.training.batches import Ints, Source
 from mdr.training.list_source import ListSource, TokenLists
 from mdr.training.pair_source import PairSource, TokenPairs
-from mdr.training.self_supervised import TASKS, SelfSupervised, TokenTexts
+from mdr.training.self_supervised import SelfSupervised, TokenTexts
 from mdr.training.settings import SourceSettings
 from mdr.training.texts import load_texts
 from mdr.types import Passage, Query, Role
@@ -149,7 +149,7 @@ class Sources:
         texts = load_texts(folder)
         tokens = TokenTexts(texts, [each.astype(np.int32) for each in self._tokens(texts.texts, "passage")])
         self.counts["texts"] = len(texts.texts)
-        for task in TASKS:
+        for task in tokens.tasks:
             self.found[task] = SelfSupervised(tokens, task, self._settings.dropout)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,10 +18,13 @@ from mdr.errors import TrainingError
 from mdr.storage.files import write_json
 from mdr.training.checkpoints import load_checkpoint, save_checkpoint
 from mdr.training.processes import Processes
+from mdr.training.scaling import LossScale
 from mdr.training.settings import TrainerSettings
 from mdr.types import Event
 
 CHECKPOINT = ".checkpoint.pt"
+_SETTLED = 20
+"""Steps after which the loss that a run begins with is known."""
 
 
 class Learner(Protocol):
@@ -28,8 +32,14 @@ class Learner(Protocol):
 
     @property
     def model(self) -> nn.Module: ...
-    def backward(self, step: int) -> dict[str, float]:
-        """Add a step's gradients to the parameters; each part of the loss by name, "loss" being what is minimised."""
+    @property
+    def precision(self) -> torch.dtype | None:
+        """Of autocast, where there is one."""
+        ...
+
+    def backward(self, step: int, scale: float = 1.0) -> dict[str, float]:
+        """Add a step's gradients, times `scale`, to the parameters; each part of the loss by name, "loss" being what
+        is minimised."""
         ...
 
     def describe(self, step: int) -> Any:
@@ -42,7 +52,7 @@ class _Progress:
     """What a checkpoint keeps beside weights."""
 
     step: int = 0
-    smooth: float = math.nan
+    since: int = 0
     first: float = math.nan
     best: float = -math.inf
     best_step: int = -1
@@ -71,12 +81,12 @@ class Trainer:
         self._optimizer = torch.optim.AdamW(_groups(self._named, settings), betas=settings.betas, fused=True)
         self._average = {name: each.detach().clone() for name, each in self._named.items()} if settings.average else {}
         self._best: dict[str, Tensor] = {}
+        self._scale = LossScale(learner.precision)
         self._progress = _Progress()
 
     def run(self) -> Iterator[Event]:
         """Train to the end, from the last checkpoint where there is one. Afterwards the model has its final weights."""
         settings, progress = self._settings, self._progress
-        torch.manual_seed(settings.seed)
         if self._resume():
             yield self._event("note", f"continues after step {progress.step:,}")
         self._learner.model.train()
@@ -101,16 +111,21 @@ class Trainer:
         for group in self._optimizer.param_groups:
             group["lr"] = group["height"] * self._height(step)
         self._optimizer.zero_grad(set_to_none=True)
-        parts = self._learner.backward(step)
+        # Dropout is a function of the step as the batch is: nothing to keep, and a resumed run draws the same.
+        torch.manual_seed(int(np.random.SeedSequence([settings.seed, step, self._processes.rank]).generate_state(1)[0]))
+        parts = self._learner.backward(step, self._scale.value)
         if not math.isfinite(parts["loss"]):
             raise self._stop(step, parts, f"the loss became {parts['loss']}")
-        limit = settings.clip or math.inf
-        norm = float(torch.nn.utils.clip_grad_norm_(self._named.values(), limit)) if self._named else 0.0
+        self._scale.undo(self._named.values())
+        norm = float(torch.nn.utils.clip_grad_norm_(self._named.values(), settings.clip or math.inf))
+        if self._scale.overflowed(norm):
+            return parts, norm
         if not math.isfinite(norm):
             raise self._stop(step, parts, f"the gradient became {norm}")
         self._optimizer.step()
+        decay = min(settings.average, (step + 1) / (step + 10))  # else a short run is mostly where it began
         for name, average in self._average.items():
-            average.lerp_(self._named[name].detach(), 1 - settings.average)
+            average.lerp_(self._named[name].detach(), 1 - decay)
         return parts, norm
 
     def _height(self, step: int) -> float:
@@ -123,17 +138,17 @@ class Trainer:
         return settings.floor + (1 - settings.floor) * left
 
     def _note(self, parts: Mapping[str, float]) -> None:
-        """Smooth the losses, and stop where they stay far above their beginning."""
+        """Smooth the losses, and stop where they stay far above their beginning: that of the last objective to join."""
         progress, settings = self._progress, self._settings
+        if not set(parts) <= set(progress.told):
+            progress.since = progress.step
         for name, value in parts.items():
             progress.told[name] = 0.95 * progress.told.get(name, value) + 0.05 * value
-        progress.smooth = progress.told["loss"]
-        if progress.step == min(20, settings.steps):
-            progress.first = progress.smooth
-        if progress.step > 40 and progress.smooth > settings.diverged * max(progress.first, 1e-3):
-            raise self._stop(
-                progress.step - 1, parts, f"the loss rose from {progress.first:.3g} to {progress.smooth:.3g}"
-            )
+        smooth, steps = progress.told["loss"], progress.step - progress.since
+        if steps == _SETTLED:
+            progress.first = smooth
+        if steps > 2 * _SETTLED and smooth > settings.diverged * max(progress.first, 1e-3):
+            raise self._stop(progress.step - 1, parts, f"the loss rose from {progress.first:.3g} to {smooth:.3g}")
 
     def _stop(self, step: int, parts: Mapping[str, float], what: str) -> TrainingError:
         path = self._folder.parent / f"{self._folder.name.strip('.')}.stopped.json"
@@ -195,8 +210,7 @@ class Trainer:
                     "average": self._average,
                     "best": self._best,
                     "optimizer": self._optimizer.state_dict(),
-                    "random": torch.get_rng_state(),
-                    "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+                    "scale": (self._scale.value, self._scale.calm),
                 },
             )
         self._processes.wait()
@@ -212,9 +226,7 @@ class Trainer:
         self._average = {name: value.to(device) for name, value in state["average"].items()}
         self._best = {name: value.to(device) for name, value in state["best"].items()}
         self._optimizer.load_state_dict(state["optimizer"])
-        torch.set_rng_state(state["random"])
-        if state["cuda"]:
-            torch.cuda.set_rng_state_all(state["cuda"])
+        self._scale.value, self._scale.calm = state["scale"]
         return True
 
     # -- telling --------------------------------------------------------------------------------------------
@@ -235,7 +247,7 @@ class Trainer:
                 "step": progress.step,
                 "losses": {name: value for name, value in parts.items() if name != "texts"},
                 "rate": rate,
-                "gradient": norm,
+                "gradient": norm if math.isfinite(norm) else None,  # None: a step left out
                 "pairs": texts,
                 "seconds": seconds,
                 "left": left,

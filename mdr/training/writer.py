@@ -44,19 +44,20 @@ class WriterLearner:
             if objective.loss not in ("likelihood", "ranking"):
                 raise InputError(f"a generator cannot learn {objective.loss!r}", "it learns likelihood and ranking")
         self.model = model
-        self._plan, self._padding, self._piece, self._precision = plan, padding, piece, precision
+        self.precision = precision
+        self._plan, self._padding, self._piece = plan, padding, piece
         self._processes = processes or Processes()
         self._device = next(model.parameters()).device
 
-    def backward(self, step: int) -> dict[str, float]:
-        """Add the gradients of a step to the parameters; the sum of the losses, and each beside it."""
+    def backward(self, step: int, scale: float = 1.0) -> dict[str, float]:
+        """Add the gradients of a step, times `scale`, to the parameters; the sum of the losses, and each beside it."""
         told: dict[str, float] = {"loss": 0.0}
         parts = self._plan.step(step)
         for objective, factor, batch in parts:
             run = self._ranking if objective.loss == "ranking" else self._likelihood
             value = 0.0
             for loss in run(batch):
-                (factor * loss).backward()  # type: ignore[no-untyped-call]
+                (scale * factor * loss).backward()  # type: ignore[no-untyped-call]
                 value += float(loss.detach())
             told[objective.name] = self._processes.total(value)
             told["loss"] += factor * told[objective.name]
@@ -104,7 +105,7 @@ class WriterLearner:
         ids, there = read.padded(self._padding)
         labels, _ = written.padded(IGNORED)
         reading, mask, wanted = (torch.from_numpy(each).to(self._device) for each in (ids, there, labels))
-        with torch.autocast(self._device.type, self._precision, enabled=self._precision is not None):
+        with torch.autocast(self._device.type, self.precision, enabled=self.precision is not None):
             # Without labels: the network would compute a loss of its own, and the softmax is the dearest part.
             shifted = self.model.prepare_decoder_input_ids_from_labels(labels=wanted)  # type: ignore[operator]
             found = self.model(input_ids=reading, attention_mask=mask, decoder_input_ids=shifted)

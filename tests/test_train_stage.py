@@ -1,0 +1,363 @@
+"""The train stage end to end on tiny models: from pairs, lists and texts to a folder that others read, killed and
+resumed, refused where it makes no sense."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import encoder_models as tiny_models
+import numpy as np
+import pytest
+import torch
+
+from mdr import pipeline
+from mdr.engines.encoder import find_model, load_encoder
+from mdr.errors import ArtefactError, InputError
+from mdr.pipeline import Recipe, Step
+from mdr.ports import Encoder
+from mdr.recipes.baselines import prepare
+from mdr.storage.artefacts import Artefact, ArtefactStore
+from mdr.storage.pairs import Pair, Pairs, PairWriter, Scored
+from mdr.training.texts import load_texts
+from mdr.types import Event, Passage, Query
+
+WORDS = ("apple", "river", "winter", "music", "bread", "train", "garden", "doctor", "island", "window")
+LANGS = ("en", "fi")
+
+
+class Engines:
+    """What the stage needs of them."""
+
+    def encoder(self, name: str) -> Encoder:
+        return load_encoder(name, device="cpu", precision="float32")
+
+    def model_folder(self, name: str) -> Path:
+        return find_model(name)
+
+
+def pairs(folder: Path, *, origin: Any = "labelled", languages: tuple[str, ...] = LANGS, count: int = 8) -> Path:
+    """A query names two words, its passage has them among others; each word pair is in one passage only."""
+    folder.mkdir(parents=True)
+    random = np.random.default_rng(1)
+    with PairWriter(folder) as writer:
+        for lang in languages:
+            for number in range(count):
+                one, two = WORDS[number], WORDS[(number + 3) % len(WORDS)]
+                id = f"{lang}{number}"
+                text = " ".join([one, two, *random.choice(WORDS, 3)])
+                writer.passages([Passage(id, lang, "", text)])
+                negatives = (f"{lang}{(number + 1) % count}",)
+                writer.add(Pair(Query(f"q{id}", lang, f"{one} {two}"), (id,), negatives, origin))
+    return folder
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ArtefactStore:
+    return ArtefactStore(tmp_path / "store")
+
+
+def given(store: ArtefactStore, folder: Path, kind: str = "pairs") -> Artefact:
+    """A folder as an artefact."""
+    with store.draft(kind, folder.name) as draft:
+        for path in folder.iterdir():
+            (draft.folder / path.name).write_bytes(path.read_bytes())
+        return store.publish(draft, stage="test", version=1, settings={}, inputs={}, fingerprints={})
+
+
+def settings(start: Path, **changes: Any) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "start": str(start),
+        "device": "cpu",
+        "precision": "float32",
+        "objectives": [{"loss": "contrast", "batch": 4, "sources": {"labelled": 1.0}}],
+        "training": {"steps": 6, "rate": 1e-3, "checkpoint": 2},
+    }
+    return {**values, **changes}
+
+
+def steps(store: ArtefactStore, values: dict[str, Any], **inputs: Artefact) -> Iterator[Event]:
+    recipe = Recipe("r", (Step("model", "train", values, {slot: slot for slot in inputs}),))
+    return pipeline.run(recipe, store, Engines(), given=inputs)  # type: ignore[arg-type]
+
+
+def train(store: ArtefactStore, values: dict[str, Any], **inputs: Artefact) -> tuple[Artefact, list[Event]]:
+    run, events = steps(store, values, **inputs), []
+    while True:
+        try:
+            events.append(next(run))
+        except StopIteration as end:
+            return end.value["model"], events
+
+
+@pytest.fixture(scope="module")
+def static(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_models.static(tmp_path_factory.mktemp("static"))
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_models.sentence_transformer(tmp_path_factory.mktemp("bert"))
+
+
+@pytest.mark.parametrize("kind", ["static", "bert"])
+def test_what_is_trained_is_read_by_all(
+    kind: str, store: ArtefactStore, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    start = request.getfixturevalue(kind)
+    model, events = train(store, settings(start), labelled=given(store, pairs(tmp_path / "p")))
+    sentence_transformers = pytest.importorskip("sentence_transformers")
+    texts = ["apple river", "music", "the doctor on the island"]
+    ours = load_encoder(str(model.folder), device="cpu", precision="float32").encode(texts, "query")
+    before = load_encoder(str(start), device="cpu", precision="float32").encode(texts, "query")
+    theirs = sentence_transformers.SentenceTransformer(str(model.folder), device="cpu").encode(texts)
+    np.testing.assert_allclose(_unit(ours), _unit(theirs), atol=1e-4)
+    assert not np.allclose(_unit(ours), _unit(before), atol=1e-3), "nothing was learned"
+    assert {"README.md", "log.jsonl", "model.safetensors"} <= {path.name for path in model.folder.iterdir()}
+    log = [json.loads(line) for line in (model.folder / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in log] == [1, 2, 3, 4, 5, 6]
+    assert {"losses", "rate", "gradient", "pairs", "seconds", "left"} <= set(log[0])
+    told = [event for event in events if event.kind == "progress"]
+    assert [event.done for event in told] == [1, 2, 3, 4, 5, 6] and told[-1].total == 6
+    assert model.manifest.counts == {"steps": 6, "labelled": 16}
+
+
+def _unit(vectors: Any) -> Any:
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def test_a_plain_transformers_reader_sees_the_same_tokens(store: ArtefactStore, tmp_path: Path, bert: Path) -> None:
+    from transformers import AutoModel, AutoTokenizer
+
+    model, _ = train(store, settings(bert), labelled=given(store, pairs(tmp_path / "p")))
+    tokenizer, network = AutoTokenizer.from_pretrained(model.folder), AutoModel.from_pretrained(model.folder)
+    with torch.no_grad():
+        tokens = network.eval()(**tokenizer("apple river", return_tensors="pt")).last_hidden_state.mean(1)
+    ours = load_encoder(str(model.folder), device="cpu", precision="float32").encode(["apple river"], "query")
+    np.testing.assert_allclose(_unit(tokens.numpy()), _unit(ours), atol=1e-4)
+
+
+def test_a_run_that_was_stopped_goes_on_and_ends_alike(
+    store: ArtefactStore, tmp_path: Path, bert: Path
+) -> None:
+    torch.set_num_threads(1)
+    source = given(store, pairs(tmp_path / "p"))
+    straight, _ = train(store, settings(bert), labelled=source)
+    again = ArtefactStore(tmp_path / "again")
+    run = steps(again, settings(bert), labelled=source)
+    for event in run:
+        if event.kind == "progress" and event.done == 5:
+            run.close()
+            break
+    resumed, events = train(again, settings(bert), labelled=source)
+    assert any("continues after step 4" in event.message for event in events)
+    name = "model.safetensors"
+    assert (resumed.folder / name).read_bytes() == (straight.folder / name).read_bytes()
+    lines = (resumed.folder / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
+    assert resumed.manifest.recipe == straight.manifest.recipe
+    assert not list(resumed.folder.glob(".*"))
+
+
+def test_every_kind_of_source_is_drawn_from(store: ArtefactStore, tmp_path: Path, bert: Path) -> None:
+    scored = tmp_path / "s"
+    scored.mkdir()
+    with PairWriter(scored) as writer:
+        for number in range(4):
+            writer.passages(Passage(f"c{number}{place}", "en", "", f"{WORDS[number]} {place}") for place in range(3))
+            ids = tuple(f"c{number}{place}" for place in range(3))
+            writer.score(Scored(Query(f"q{number}", "en", WORDS[number]), ids, (-1.0, -2.0, -3.0)))
+    objectives = [
+        {"loss": "contrast", "batch": 4, "sources": {"labelled": 1.0, "mined": 2.0}},
+        {"loss": "listwise", "batch": 2, "sources": {"scored": 1.0}, "teacher_scale": 10, "whole_batch": True},
+        {"loss": "semantic", "batch": 6, "sources": {"translation": 1.0}, "weight": 0.1},
+        {"loss": "language", "batch": 6, "sources": {"language": 1.0}, "weight": 0.1},
+    ]
+    values = settings(bert, objectives=objectives, sources={"candidates": 2, "holdout": 0.4, "negatives": 1})
+    _, events = train(
+        store,
+        values,
+        labelled=given(store, pairs(tmp_path / "p")),
+        mined=given(store, pairs(tmp_path / "m", origin="mined")),
+        scored=given(store, scored),
+        texts=texts_artefact(store, tmp_path),
+    )
+    losses: set[str] = set()
+    for event in events:
+        losses |= set(event.data.get("losses", ()))
+    assert losses >= {"loss", "listwise scored", "semantic translation", "language language", "contrast labelled+mined"}
+    assert any("dev" in event.data for event in events), "held-out pairs choose the weights"
+
+
+def texts_artefact(store: ArtefactStore, folder: Path, **options: Any) -> Artefact:
+    root = folder / "texts"
+    if not root.exists():
+        _lines(
+            root / "parallel" / "tico19" / "multi.jsonl.gz",
+            [{"texts": {lang: f"{lang} {word}" for lang in ("en", "fi", "sw")}} for word in WORDS],
+        )
+        _lines(
+            root / "passages" / "en.jsonl.gz",
+            [{"lang": "en", "source": "x", "title": word, "text": " ".join([word, *WORDS, *WORDS])} for word in WORDS],
+        )
+    step = Step("texts", "read-texts", {"path": str(root), "langs": ("en", "fi", "sw"), **options})
+    run = pipeline.run(Recipe("t", (step,)), store, Engines())  # type: ignore[arg-type]
+    while True:
+        try:
+            next(run)
+        except StopIteration as end:
+            return end.value["texts"]
+
+
+def _lines(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with gzip.open(path, "wt", encoding="utf-8") as stream:
+        stream.writelines(json.dumps(row) + "\n" for row in rows)
+
+
+def test_texts_are_kept_and_limited(store: ArtefactStore, tmp_path: Path) -> None:
+    whole = load_texts(texts_artefact(store, tmp_path).folder)
+    assert len(whole.meanings) == 10 and len(whole.passages) == 10
+    few = load_texts(texts_artefact(store, tmp_path, parallel=4).folder)
+    assert len(few.meanings) == len(few.sources) == 4 and len(few.passages) == 10
+    two = load_texts(texts_artefact(store, tmp_path, parallel_langs=("en", "fi")).folder)
+    told = {two.langs[member] for meaning in two.meanings for member in meaning}
+    assert told == {"en", "fi"} and "sw" in two.langs
+
+
+def test_two_towers_learn_apart(store: ArtefactStore, tmp_path: Path, bert: Path) -> None:
+    model, _ = train(store, settings(bert, tied=False), labelled=given(store, pairs(tmp_path / "p")))
+    encoder = load_encoder(str(model.folder), device="cpu", precision="float32")
+    query, passage = encoder.encode(["apple river"], "query"), encoder.encode(["apple river"], "passage")
+    assert not np.allclose(query, passage, atol=1e-3)
+
+
+def test_lora_leaves_a_plain_model(store: ArtefactStore, tmp_path: Path, bert: Path) -> None:
+    pytest.importorskip("peft")
+    from safetensors.torch import load_file
+
+    values = settings(bert, lora={"rank": 2, "alpha": 4}, training={"steps": 4, "rate": 0.05})
+    model, _ = train(store, values, labelled=given(store, pairs(tmp_path / "p")))
+    before, after = load_file(bert / "model.safetensors"), load_file(model.folder / "model.safetensors")
+    assert not [name for name in after if "lora" in name]
+    moved = {name for name, weight in after.items() if name in before and not torch.equal(weight, before[name])}
+    assert moved and not any("embeddings" in name or "bias" in name for name in moved)
+
+
+def test_the_dev_collection_chooses_the_weights(
+    store: ArtefactStore, tmp_path: Path, static: Path, tiny: Path
+) -> None:
+    run = pipeline.run(Recipe("c", (prepare("folder", str(tiny)),)), store, Engines())  # type: ignore[arg-type]
+    while True:
+        try:
+            next(run)
+        except StopIteration as end:
+            collection = end.value["collection"]
+            break
+    values = settings(static, training={"steps": 6, "rate": 0.5, "every": 2}, sources={"split": "dev"})
+    _, events = train(store, values, labelled=given(store, pairs(tmp_path / "p")), dev=collection)
+    looks = [event.data["dev"] for event in events if "dev" in event.data]
+    assert len(looks) == 3
+    best = max(range(3), key=lambda place: looks[place])
+    assert any(f"kept the weights of step {2 * (best + 1)}" in event.message for event in events)
+    direct, _ = train(store, values, labelled=collection)
+    assert direct.manifest.counts["labelled"] == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"objectives": [{"sources": {"mined": 1.0}}]}, "draws from 'mined'; the sources are labelled"),
+        ({"objectives": [{"loss": "likelihood", "sources": {"labelled": 1.0}}]}, "cannot learn 'likelihood'"),
+        ({"objectives": [{"loss": "listwise", "sources": {"labelled": 1.0}}]}, "listwise needs candidates"),
+        ({"sources": {"holdout": 0.999}}, "'labelled' has no pairs"),
+        ({"lora": {"rank": 2}}, "static model"),
+        ({"tied": False}, "static model"),
+    ],
+)
+def test_what_makes_no_sense_is_said(
+    changes: dict[str, Any], message: str, store: ArtefactStore, tmp_path: Path, static: Path
+) -> None:
+    with pytest.raises(InputError, match=message):
+        train(store, settings(static, **changes), labelled=given(store, pairs(tmp_path / "p")))
+    assert store.names() == []
+
+
+def test_poor_sources_are_said(store: ArtefactStore, tmp_path: Path, static: Path) -> None:
+    with pytest.raises(InputError, match="nothing to learn from"):
+        train(store, settings(static))
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with PairWriter(empty) as writer:
+        writer.drop(Pair(Query("q", "en", "x"), ()))
+    with pytest.raises(InputError, match="'labelled' has no pairs"):
+        train(store, settings(static), labelled=given(store, empty))
+
+    lonely = tmp_path / "lonely"
+    pairs(lonely)
+    more = tmp_path / "more"
+    more.mkdir()
+    with PairWriter(more) as writer:
+        known = Pairs(lonely)
+        writer.passages(known.passages.values())
+        writer.passages([Passage("sw0", "sw", "", "mto")])
+        for pair in [*known, Pair(Query("qsw", "sw", "mto"), ("sw0",))]:
+            writer.add(pair)
+    _, events = train(store, settings(static), labelled=given(store, more))
+    assert any(event.kind == "warning" and "sw has 1 pair" in event.message for event in events)
+
+
+def test_two_trainings_of_one_artefact_do_not_meet(store: ArtefactStore, tmp_path: Path, static: Path) -> None:
+    source = given(store, pairs(tmp_path / "p"))
+    first = steps(store, settings(static), labelled=source)
+    next(event for event in first if event.kind == "progress")
+    with pytest.raises(ArtefactError, match="another process is making"):
+        train(store, settings(static), labelled=source)
+    first.close()
+    assert (train(store, settings(static), labelled=source)[0].folder / "model.safetensors").is_file()
+
+
+def test_two_processes_make_one_artefact(store: ArtefactStore, tmp_path: Path, bert: Path) -> None:
+    """Started as `torchrun` does: both train, one writes, and the weights are those of one process."""
+    source = given(store, pairs(tmp_path / "p"))
+    values = settings(bert, training={"steps": 3, "rate": 1e-3}, dropout=0.0)
+    alone, _ = train(ArtefactStore(tmp_path / "alone"), values, labelled=source)
+    program = (
+        "import sys, json; sys.path.insert(0, sys.argv[1])\n"
+        "from pathlib import Path\n"
+        "import torch; torch.set_num_threads(1)\n"
+        "import test_train_stage as here\n"
+        "from mdr.storage.artefacts import ArtefactStore\n"
+        "store = ArtefactStore(Path(sys.argv[2]))\n"
+        "here.train(store, json.loads(sys.argv[3]), labelled=store.get(sys.argv[4]))\n"
+    )
+    arguments = [str(Path(__file__).parent), str(store.root), json.dumps(values), source.key]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, *arguments],
+            env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stderr=subprocess.PIPE,
+        )
+        for rank in range(2)
+    ]
+    for process in started:
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 0, said.decode()[-2000:]
+    [model] = [artefact for artefact in store.all() if artefact.manifest.kind == "model"]
+    texts = ["apple river", "music", "the doctor on the island"]  # weights that change nothing move by float noise
+    one, two = (
+        load_encoder(str(folder), device="cpu", precision="float32").encode(texts, "query")
+        for folder in (alone.folder, model.folder)
+    )
+    np.testing.assert_allclose(one, two, atol=1e-4)
