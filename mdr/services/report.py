@@ -9,7 +9,9 @@ from typing import Any
 from mdr.errors import MissingError
 from mdr.recipes.baselines import COLLECTION, DENSE, EVALUATION
 from mdr.services.evaluation import load, markdown_matrix, markdown_table, table
+from mdr.settings import ROOT
 from mdr.stages.evaluate import EvaluateSettings
+from mdr.stages.index import encoder_of
 from mdr.stages.prepare import PrepareSettings
 from mdr.stages.stage import StageSettings
 from mdr.storage.artefacts import Artefact, ArtefactStore
@@ -65,10 +67,18 @@ def _commands(name: str, made: Mapping[str, Artefact]) -> Iterator[str]:
     called = name.partition(".")[0]
     importing = ["python -m mdr import", collection["format"], Path(collection["path"]).name, "--name", called]
     yield " ".join([*importing, *_options(collection, PrepareSettings, _IMPORT_OPTIONS)])
-    encoder = made[DENSE].manifest.settings["encoder"] if DENSE in made else ""
-    evaluating = ["python -m mdr evaluate", called, *(["--encoder", Path(encoder).name] if encoder else [])]
+    encoder = _named(encoder_of(made[DENSE])) if DENSE in made else ""
+    evaluating = ["python -m mdr evaluate", called, *(["--encoder", encoder] if encoder else [])]
     options = _options(evaluation, EvaluateSettings, _EVALUATE_OPTIONS)
     yield " ".join([*evaluating, *options, "--run-name", name])
+
+
+def _named(encoder: str) -> str:
+    """As others would name it: from the project's folder where it is in there, else without saying where it lies."""
+    path = Path(encoder)
+    if path.is_absolute():
+        return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
+    return encoder
 
 
 def _options(settings: Mapping[str, Any], kind: type[StageSettings], options: Mapping[str, str]) -> list[str]:

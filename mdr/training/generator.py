@@ -9,6 +9,7 @@ decoder that looks at a token of the passage is then halfway to writing it.
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -120,8 +121,9 @@ def first_table(vectors: Vectors, width: int, seed: int) -> Vectors:
     no two tokens are mistaken for each other."""
     centred = vectors - vectors.mean(0)
     _, _, directions = np.linalg.svd(centred[:: max(1, len(vectors) // 8_192)], full_matrices=False)
-    marks = np.random.default_rng(seed).standard_normal((len(vectors), width // 2))
-    halves = (centred @ directions[: width // 2].T, marks)
+    known = centred @ directions[: width // 2].T
+    marks = np.random.default_rng(seed).standard_normal((len(vectors), width - known.shape[1]))
+    halves = (known, marks)
     unit = [half / np.maximum(np.linalg.norm(half, axis=1, keepdims=True), 1e-9) for half in halves]
     table: Vectors = (np.concatenate(unit, axis=1) * (width / 2) ** 0.5).astype(np.float32)
     return table
@@ -200,10 +202,12 @@ def train_generator(data: Path, encoder: Path, out: Path, settings: GeneratorSet
         piece=settings.piece,
         precision=low_precision("cpu", settings.width),
     )
+    scratch = out / ".training"
     with disk_errors(out):
-        out.mkdir(parents=True, exist_ok=True)
-    yield from Trainer(learner, settings.training, out, identity=digest(settings.model_dump(mode="json"))).run()
+        scratch.mkdir(parents=True, exist_ok=True)
+    yield from Trainer(learner, settings.training, scratch, identity=digest(settings.model_dump(mode="json"))).run()
     save(model, tokenizer, marks, out, settings)
+    shutil.rmtree(scratch)
     yield Event("train", "finished", f"wrote {out}")
 
 
