@@ -12,15 +12,14 @@ from itertools import islice
 import numpy as np
 
 from mdr.core.measures import Scores
+from mdr.core.text import UNSPACED
 from mdr.types import Ranking, Run
 
 _NAME = re.compile(r"R@([1-9]\d{0,3})kt", re.IGNORECASE | re.ASCII)
 _UNANSWERED = {"yes", "no"}
 
-# Thai to Burmese, Khmer, kana and Han are written without spaces: there each character counts as a word.
-_UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _MARKS = re.escape("""!"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~""")
-_WORD = re.compile(rf"[{_UNSPACED}]|[{_MARKS}]|[^\s{_UNSPACED}{_MARKS}]+")
+_WORD = re.compile(rf"[{UNSPACED}]|[{_MARKS}]|[^\s{UNSPACED}{_MARKS}]+")
 
 
 def words_of(name: str) -> int:

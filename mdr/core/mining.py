@@ -81,7 +81,7 @@ def unfit(query: Query) -> str:
     return "" if any(char.isalnum() for char in clean(query.text)) else EMPTY
 
 
-def gather(query: Query, rankings: Mapping[str, Ranking], depth: int) -> Candidates:
+def gather(query: Query, rankings: Mapping[str, Ranking], depth: int, stage: str = "mine") -> Candidates:
     """Both lists (or one) as ranks and scores of the same passages."""
     ids = sorted({hit.id for ranking in rankings.values() for hit in ranking})
     place = {id: number for number, id in enumerate(ids)}
@@ -95,7 +95,7 @@ def gather(query: Query, rankings: Mapping[str, Ranking], depth: int) -> Candida
         if not (finite := np.isfinite(found)).all():
             wrong = ranking[int(np.argmin(finite))]
             raise InputError(
-                f"mine: the {side} index scores passage {wrong.id!r} {wrong.score} for query {query.id!r}",
+                f"{stage}: the {side} index scores passage {wrong.id!r} {wrong.score} for query {query.id!r}",
                 "`mdr verify` checks the index; where it is whole, the encoder's weights are damaged",
             )
     return Candidates(query, ids, ranks, scores, depth)

@@ -9,6 +9,10 @@ from mdr.errors import InputError
 QUERY_LIMIT = 4_000
 """Characters of a query; longer ones are documents, and slow every engine down."""
 
+# Thai to Burmese, Khmer, kana and Han are written without spaces: there each character counts as a word.
+UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+"""For the brackets of a regular expression."""
+
 
 def clean(text: str) -> str:
     """NFC, without control characters, lone surrogates and direction overrides; white space folded.

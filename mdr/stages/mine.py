@@ -7,27 +7,26 @@ alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from mdr.core.languages import code_of
 from mdr.core.mining import DENSE, LEXICAL, NO_PASSAGES, RULES, Rule, Sampling, same_texts, unfit
-from mdr.errors import InputError, MismatchError, MissingError
+from mdr.errors import InputError, MismatchError
 from mdr.ports import Encoder, Engines, Retriever
+from mdr.stages.index import encoder_of
+from mdr.stages.indexes import COLLECTION, QUERIES, Langs, chosen_queries, index_fingerprints, open_indexes
 from mdr.stages.miner import BLOCK, Miner, Together
-from mdr.stages.mining_report import ALL, Labels, mining_report
+from mdr.stages.mining_report import Labels, mining_report
 from mdr.stages.questions import Pool
 from mdr.stages.stage import Stage, StageSettings, Work
+from mdr.stages.tally import ALL, REPORT, barren, reasons
 from mdr.storage.artefacts import Artefact
 from mdr.storage.collection import Collection
 from mdr.storage.files import write_json
 from mdr.storage.pairs import Pairs, PairWriter
 from mdr.types import Event, Query
-
-COLLECTION, QUERIES = "collection", "queries"
-REPORT = "report.json"
 
 
 class MineSettings(StageSettings):
@@ -35,7 +34,7 @@ class MineSettings(StageSettings):
 
     encoder: str = Field("", description="model folder or hub name for queries; empty: as the dense index names it")
     split: str = Field("", description="the split of the queries; empty: all")
-    langs: tuple[str, ...] = Field((), description="query languages; empty: all")
+    langs: Langs = Field((), description="query languages; empty: all")
     pool: Pool = Field("own", description="search passages in the query's own language, or in all")
     depth: int = Field(100, ge=1, le=10_000, description="length of both lists")
     rule: Rule = Field("intersection", description="which lists must rank a positive high")
@@ -63,11 +62,6 @@ class MineSettings(StageSettings):
         """Whether negatives must keep a distance to the positive."""
         return self.relative_margin is not None or self.absolute_margin is not None
 
-    @field_validator("langs")
-    @classmethod
-    def _known(cls, langs: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(sorted(set(map(code_of, langs))))
-
     @model_validator(mode="after")
     def _ranks_fit(self) -> MineSettings:
         for name in ("k_positive", "last"):
@@ -92,12 +86,7 @@ class Mine(Stage):
         return values
 
     def fingerprints(self, inputs: Mapping[str, Artefact], engines: Engines) -> dict[str, str]:
-        found = {}
-        if DENSE in inputs:
-            found["encoder"] = engines.encoder(self._encoder(inputs)).fingerprint
-        if LEXICAL in inputs:
-            found["analyzers"] = engines.analyzer_fingerprint(inputs[COLLECTION].manifest.counts["languages"])
-        return found
+        return index_fingerprints(inputs, engines, self.settings.encoder)
 
     def build(self, work: Work) -> Iterator[Event]:
         retrievers = self._open(work)
@@ -109,7 +98,7 @@ class Mine(Stage):
         yield from self._notes(queries, retrievers)
         fingerprints = self.fingerprints(work.inputs, work.engines)
         fingerprints |= {side: its.fingerprint for side, its in retrievers.items()}
-        encoder = work.engines.encoder(self._encoder(work.inputs)) if self.settings.reciprocal else None
+        encoder = self._encoder(work) if self.settings.reciprocal else None
         same_text = same_texts(collection.passages())
         miner = Miner(self.settings, retrievers, encoder, collection, same_text, fingerprints)
         with PairWriter(work.draft.folder) as writer:
@@ -133,41 +122,21 @@ class Mine(Stage):
 
     # -- what goes in -----------------------------------------------------------------------------------------
 
-    def _encoder(self, inputs: Mapping[str, Artefact]) -> str:
-        return self.settings.encoder or str(inputs[DENSE].manifest.settings["encoder"])
+    def _encoder(self, work: Work) -> Encoder:
+        return work.engines.encoder(self.settings.encoder or encoder_of(work.inputs[DENSE]))
 
     def _open(self, work: Work) -> dict[str, Retriever]:
-        openers: dict[str, Callable[[], Retriever]] = {
-            LEXICAL: lambda: work.engines.open_lexical(work.inputs[LEXICAL].folder),
-            DENSE: lambda: work.engines.open_dense(
-                work.inputs[DENSE].folder, work.inputs[COLLECTION].folder, encoder=self._encoder(work.inputs)
-            ),
-        }
         if lacking := [side for side in self.settings.sides if side not in work.inputs]:
             raise InputError(
                 f"mine: rule {self.settings.rule!r}, reciprocal {self.settings.reciprocal}, needs a "
                 f"{' and a '.join(lacking)} index, which is not given",
                 "give it as an input, or choose a rule for the index that there is",
             )
-        return {side: opened() for side, opened in openers.items() if side in work.inputs}
+        return open_indexes(work, self.settings.encoder)
 
     def _queries(self, source: Collection) -> list[Query]:
-        settings = self.settings
-        if settings.split and settings.split not in source.splits:
-            have = ", ".join(name for name in source.splits if name) or "none"
-            raise MissingError(
-                f"mine: the queries have no split {settings.split!r}; they have {have}", "choose one, or none for all"
-            )
-        known = source.queries(settings.split or None)
-        queries = [query for query in known if not settings.langs or query.lang in settings.langs]
-        if not queries:
-            have = ", ".join(sorted({query.lang for query in known})) or "none"
-            raise InputError(
-                f"mine: there are no queries in split {settings.split or 'all'!r} and languages "
-                f"{', '.join(settings.langs) or 'all'}; languages with queries: {have}",
-                "choose another split or languages, or give another collection as `queries`",
-            )
-        return queries
+        split, langs = self.settings.split, self.settings.langs
+        return chosen_queries(self.name, source.queries(split or None), source.splits, split, langs)
 
     def _notes(self, queries: Sequence[Query], retrievers: Mapping[str, Retriever]) -> Iterator[Event]:
         if without := sorted(set(self.settings.langs) - {query.lang for query in queries}):
@@ -214,16 +183,11 @@ class Mine(Stage):
         """A language without pairs is a warning; none at all is an error that says why."""
         if not report[ALL]["pairs"]:
             raise InputError(
-                f"mine: none of {report[ALL]['queries']:,} queries gave a pair: {_reasons(report[ALL])}",
+                f"mine: none of {report[ALL]['queries']:,} queries gave a pair: {reasons(report[ALL])}",
                 "raise k_positive or depth, leave out the reciprocal check, or choose the rule 'union'",
             )
-        for lang, section in report["languages"].items():
-            if not section["pairs"]:
-                yield self.event("warning", f"no pairs in {lang}: {_reasons(section)}")
+        for line in barren(report, "pairs"):
+            yield self.event("warning", line)
         if short := report[ALL]["short"]:
             pairs = report[ALL]["pairs"]
             yield self.event("note", f"{short:,} of {pairs:,} pairs have fewer negatives than asked for")
-
-
-def _reasons(section: Mapping[str, Any]) -> str:
-    return ", ".join(f"{count:,} {reason}" for reason, count in section["dropped"].items())

@@ -17,14 +17,11 @@ import numpy as np
 from mdr.core.significance import wilson
 from mdr.core.summary import plain
 from mdr.stages.questions import Pool
+from mdr.stages.tally import Sections, Values
 from mdr.storage.collection import Collection
 from mdr.storage.files import digest
 from mdr.storage.pairs import Pair, Pairs
 from mdr.types import Qrels, Query
-
-ALL = "all"
-"""The section over all languages."""
-_BINS = 20
 
 
 class Gold(NamedTuple):
@@ -96,7 +93,7 @@ class _Tally:
     dropped: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     admitted: Counter[str] = field(default_factory=Counter)
-    values: dict[str, array[float]] = field(default_factory=lambda: defaultdict(lambda: array("d")))
+    values: Values = field(default_factory=Values)
     precision: _Shares = field(default_factory=_Shares)
     by_lists: dict[str, _Shares] = field(default_factory=lambda: defaultdict(_Shares))
     false_negatives: _Shares = field(default_factory=_Shares)
@@ -142,7 +139,7 @@ class _Tally:
             "admitted": dict(sorted(self.admitted.items())),
             "dropped": dict(sorted(self.dropped.items())),
             "refused": dict(sorted(self.refused.items())),
-            "histograms": {name: _histogram(values) for name, values in sorted(self.values.items())},
+            "histograms": self.values.shown(),
             "precision": self.precision.shown(),
             "precision_by_lists": {lists: its.shown() for lists, its in sorted(self.by_lists.items())},
             "false_negatives": self.false_negatives.shown(),
@@ -151,18 +148,11 @@ class _Tally:
 
 def mining_report(pairs: Pairs, wanted: int, labels: Labels) -> dict[str, Any]:
     """Every language, and all together, as plain values. `wanted`: negatives that each pair should have."""
-    tallies: dict[str, _Tally] = defaultdict(_Tally)
+    sections = Sections(_Tally)
     for pair in pairs:
-        for name in (ALL, pair.query.lang):
-            tallies[name].add(pair, wanted, labels)
+        for tally in sections.of(pair.query.lang):
+            tally.add(pair, wanted, labels)
     for pair in pairs.dropped():
-        for name in (ALL, pair.query.lang):
-            tallies[name].drop(pair)
-    shown = {name: tally.shown() for name, tally in sorted(tallies.items())}
-    return {"graded": len(labels.gold), ALL: shown.pop(ALL), "languages": shown}
-
-
-def _histogram(values: array[float]) -> dict[str, Any]:
-    numbers = np.array(values)
-    counts, edges = np.histogram(numbers, bins=_BINS)
-    return {"counts": counts.tolist(), "edges": edges.tolist(), "median": float(np.median(numbers))}
+        for tally in sections.of(pair.query.lang):
+            tally.drop(pair)
+    return {"graded": len(labels.gold)} | sections.shown()

@@ -46,11 +46,11 @@ class ListSource:
         if not len(lists):
             raise InputError("there are no scored lists to train on", "check what the scoring step kept, and why")
         self._lists, self._first = lists, first
-        self._count = min(count, min(len(each) for each in lists.candidates))
-        if self._count < 2:
+        self._count = count
+        if count < 2 or min(len(each) for each in lists.candidates) < count:
             raise InputError(
-                "a scored list has fewer than 2 candidates: there is nothing to compare",
-                "retrieve more candidates, or leave such queries out",
+                f"a scored list has fewer than {max(2, count)} candidates",
+                "ask for fewer of each, retrieve more, or leave such queries out",
             )
         self._deck = Deck(
             lists.langs, lambda row: {row}, lambda rows: len(rows) > 0, seed=seed, temperature=temperature, mixed=mixed

@@ -121,7 +121,20 @@ class Sources:
 
     def _add_lists(self, slot: str, folder: Path) -> None:
         pairs = Pairs(folder)
-        lists = [each for each in pairs.lists() if len(each.candidates) > 1 and each.query.text.strip()]
+        settings = self._settings
+        every = [each for each in pairs.lists() if each.query.text.strip()]
+        lists = [each for each in every if len(each.candidates) >= settings.candidates]
+        if not lists:
+            longest = max((len(each.candidates) for each in every), default=0)
+            raise InputError(
+                f"the source {slot!r} has no list of {settings.candidates} candidates; the longest has {longest}",
+                "set sources.candidates to less, or retrieve more candidates before scoring",
+            )
+        if len(lists) < len(every):
+            self.notes.append(
+                f"{slot}: {len(every) - len(lists):,} of {len(every):,} lists have fewer than {settings.candidates} "
+                "candidates and are left out"
+            )
         if any(not np.isfinite(each.scores).all() for each in lists):
             raise InputError(
                 f"the source {slot!r} has scores that are no numbers", "score again; the teacher may be broken"
@@ -134,7 +147,6 @@ class Sources:
             scores=[each.scores for each in lists],
             passages=self._tokens([each.full_text for each in passages], "passage"),
         )
-        settings = self._settings
         self.counts[slot] = len(lists)
         self.found[slot] = ListSource(
             texts,
