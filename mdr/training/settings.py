@@ -97,5 +97,5 @@ class TrainingSettings(_Settings):
     checkpointing: bool = Field(False, description="compute activations twice to keep fewer")
     guide: str = Field("", description="folder of an encoder that says which negatives are too near; empty: none")
     piece: int = Field(8_192, ge=1, description="tokens that go through the network at once")
-    memory: int = Field(65_536, ge=0, description="tokens whose activations are kept; above, texts are encoded twice")
+    memory: int = Field(16_384, ge=0, description="tokens whose activations are kept; above, texts are encoded twice")
     dev_split: str = Field("dev", description="the split of the dev collection that weights are chosen by")
