@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     @property
     def base_encoder(self) -> str:
         """The encoder that training begins from where none is named: it has seen no label."""
-        return str(self.assets / "models" / "base")
+        return str(self.assets / "models" / "encoder")
 
     @property
     def default_generator(self) -> str:

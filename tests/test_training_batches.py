@@ -281,3 +281,12 @@ def test_late_turns_cost_what_early_ones_cost() -> None:
 def test_empty_bags_can_be_taken_from() -> None:
     none: Bags = bags([])
     assert none.take(np.empty(0, np.int64)).lists() == [] == joined([none, none]).lists()
+
+
+def test_thinned_texts_keep_their_order_and_their_owners() -> None:
+    whole = bags([list(range(100)), [], list(range(200, 300))])
+    thin = whole.thinned(0.3, np.random.default_rng(4))
+    first, empty, last = thin.lists()
+    assert empty == [] and 40 < len(first) < 95 and 40 < len(last) < 95
+    assert first == sorted(first) and set(first) < set(range(100)) and set(last) < set(range(200, 300))
+    assert whole.thinned(0.0, np.random.default_rng(4)) is whole

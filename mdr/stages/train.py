@@ -27,7 +27,7 @@ LOG = "log.jsonl"
 class TrainSettings(TrainingSettings, StageSettings):
     """What is minimised, how weights move, and where they begin."""
 
-    start: str = Field("", description="model folder or hub name; empty: the shipped base encoder")
+    start: str = Field("", description="model folder or hub name; empty: the shipped encoder, which has seen no label")
     device: str = Field("auto", description="auto, cpu or cuda")
     precision: str = Field("auto", description="auto, float32, bfloat16 or float16")
 

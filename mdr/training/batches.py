@@ -43,6 +43,14 @@ class Bags(NamedTuple):
         there[:, 0] = True  # a network cannot attend to nothing
         return ids, there
 
+    def thinned(self, share: float, random: Random) -> Bags:
+        """Without a share of the tokens, so that no text leans on one."""
+        if not share:
+            return self
+        kept = random.random(len(self.tokens)) >= share
+        before = np.concatenate([[0], np.cumsum(kept)])
+        return Bags(self.tokens[kept], before[self.offsets])
+
     def lists(self) -> list[list[int]]:
         """As plain values."""
         return [each.tolist() for each in np.split(self.tokens, self.offsets[1:])] if len(self.offsets) else []

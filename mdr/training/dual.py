@@ -63,7 +63,7 @@ class DualLearner:
         plan: Plan,
         *,
         piece: int = 8_192,
-        memory: int = 65_536,
+        memory: int = 16_384,
         precision: torch.dtype | None = None,
         guide: DualEncoder | None = None,
         processes: Processes | None = None,

@@ -28,7 +28,7 @@ _LONGEST = 256
 Tokens: TypeAlias = Callable[[Sequence[str]], Sequence[NDArray[np.int32]]]
 
 
-def labelled_source(data: Path, tokens: Tokens, seed: int) -> PairSource:
+def labelled_source(data: Path, tokens: Tokens, *, seed: int, dropout: float) -> PairSource:
     """All of them as one source: batches of one language, the small ones rather often."""
     found = [each for name in FOLDERS for each in read_labelled(data / name)]
     passages = {passage.id: passage for _, answers in found for passage in answers}
@@ -48,6 +48,7 @@ def labelled_source(data: Path, tokens: Tokens, seed: int) -> PairSource:
         ),
         seed=seed,
         temperature=0.5,
+        dropout=dropout,
     )
 
 

@@ -36,11 +36,18 @@ class PairSource:
     """
 
     def __init__(
-        self, pairs: TokenPairs, *, seed: int, negatives: int = 0, temperature: float = 1.0, mixed: float = 0.0
+        self,
+        pairs: TokenPairs,
+        *,
+        seed: int,
+        negatives: int = 0,
+        temperature: float = 1.0,
+        mixed: float = 0.0,
+        dropout: float = 0.0,
     ) -> None:
         if not len(pairs):
             raise InputError("there are no pairs to train on", "check what the steps before kept, and why they dropped")
-        self._pairs, self._negatives = pairs, negatives
+        self._pairs, self._negatives, self._dropout = pairs, negatives, dropout
         if not self._enough(np.arange(len(pairs))):
             raise InputError(
                 "all pairs have one answer, and none has a negative: nothing can be told apart",
@@ -84,8 +91,8 @@ class PairSource:
             wrong += [choice[place] for place in random.choice(len(choice), count, replace=False)] if count else []
         places = list(dict.fromkeys([*answers, *wrong]))  # answers first; no page has one twice
         return Batch(
-            bags([pairs.queries[row] for row in rows]),
-            bags([pairs.passages[place] for place in places]),
+            bags([pairs.queries[row] for row in rows]).thinned(self._dropout, random),
+            bags([pairs.passages[place] for place in places]).thinned(self._dropout, random),
             masked=self._also_right(rows, places),
             weights=np.array([pairs.weights[row] for row in rows], np.float32),
             lang=lang,

@@ -151,7 +151,7 @@ class _Draw:
         return self._batch(queries, passages, rows // NEIGHBOURS)
 
     def language(self, size: int) -> Batch:
-        """Texts with their translations, and as many stretches of passages in any language, most without one."""
+        """Texts with their translations, and as many stretches of passages, most without one."""
         batch = self.translation(size)
         starts, lengths = self._stretch(self._texts.bodies[self._passages(size)])
         short = np.minimum(lengths, self._log_uniform(8, 48, len(lengths)))
@@ -193,10 +193,8 @@ class _Draw:
         return self._batch(queries, passages, np.arange(len(rows)))
 
     def _passages(self, size: int) -> Ints:
-        """Passages, of one language or of all, half and half."""
+        """Passages of one language: among those of others, telling languages apart would be right often enough."""
         texts = self._texts
-        if self._random.random() < 0.5:
-            return self._weighted(np.arange(len(texts.bodies)), texts.passage_odds, size)
         rows = texts.by_lang[self._random.choice(len(texts.by_lang), p=texts.lang_odds)]
         chosen: Ints = self._random.choice(rows, min(size, len(rows)), replace=False)
         return chosen

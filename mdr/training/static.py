@@ -92,7 +92,8 @@ class StaticSettings(BaseModel):
     label: Phase = Field(
         Phase(
             tasks={LABELLED: 0.45, "translation": 0.14, "window": 0.08, "title": 0.06, "crop": 0.27},
-            training=_training(1_500, 5e-4),
+            training=_training(1_200, 5e-4),
+            batch=512,
         )
     )
 
@@ -115,7 +116,9 @@ def train_final(data: Path, start: Path, settings: StaticSettings, out: Path) ->
 
     tokenizer = Tokenizer.from_file(str(start / "tokenizer.json"))
     texts = read_texts(data, LANGS)
-    labelled = labelled_source(data, lambda them: token_ids(tokenizer, them), settings.seed)
+    labelled = labelled_source(
+        data, lambda them: token_ids(tokenizer, them), seed=settings.seed, dropout=settings.dropout
+    )
     yield Event("train", "started", f"{len(texts.passages):,} passages, {len(labelled):,} labelled pairs")
     sources = self_supervised(texts, token_ids(tokenizer, texts.texts), settings) | {LABELLED: labelled}
     vectors = yield from _run(read_rows(read_model_folder(start)), sources, settings, settings.label, out / ".label")
