@@ -15,7 +15,7 @@ from mdr.training.generator import GeneratorSettings, begin_copying, main, netwo
 from mdr.training.labelled import FOLDERS
 from mdr.training.settings import TrainerSettings
 from mdr.training.static_folder import save_static
-from mdr.training.texts import read_texts
+from mdr.training.texts import LANGS, read_texts
 from mdr.training.vocabulary import learn_vocabulary
 from mdr.types import Passage, Query
 
@@ -40,7 +40,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("data")
     told = [{"texts": {"en": f"{said(number, 4)}?", "fi": f"{said(100 + number, 4)}?"}} for number in range(20)]
     write(root / "parallel" / "tico19" / "multi.jsonl.gz", told)
-    write(root / "passages" / "en.jsonl.gz", [{"lang": "en", "title": "", "text": said(n, 30)} for n in range(30)])
+    for lang in ("en", "fi"):
+        rows = [{"lang": lang, "title": "", "text": f"{lang} {said(number, 30)}"} for number in range(30)]
+        write(root / "passages" / f"{lang}.jsonl.gz", rows)
     for name in FOLDERS:
         lang = name.rpartition("/")[2] if "tydi" in name else "en"
         rows = [{"id": f"{lang}{number}", "lang": lang, "text": said(200 + number)} for number in range(6)]
@@ -63,14 +65,16 @@ def test_what_is_read_and_written(data: Path, encoder: Path) -> None:
     tokenizer, marks = vocabulary(encoder)
     found = sources(data, tokenizer, marks, SETTINGS)
     batches = {name: source.draw(4, 0, np.random.default_rng(1)) for name, source in found.items()}
-    end, languages = marks.ids["</s>"], {marks.ids[f"<{lang}>"] for lang in marks.langs}
+    end, languages = marks.ids["</s>"], {marks.ids[f"<{lang}>"] for lang in LANGS}
     for name, batch in batches.items():
         for read, written in zip(batch.passages.lists(), batch.queries.lists(), strict=True):
-            assert read[0] == marks.ids[f"<{name}>"] and read[1] in languages
+            assert read[0] == marks.ids["<ask>" if name == "tell" else f"<{name}>"] and read[1] in languages
             assert read[-1] == written[-1] == end and 3 < len(read) <= SETTINGS.body + 3
     for read, written in zip(batches["crop"].passages.lists(), batches["crop"].queries.lists(), strict=True):
         body, crop = read[2:-1], written[:-1]
         assert any(body[at : at + len(crop)] == crop for at in range(len(body))), "a crop is a stretch of what is read"
+    finnish = {marks.ids["<fi>"]}  # it has passages and no questions
+    assert {read[1] for read in batches["tell"].passages.lists()} == finnish
     again = found["translate"].draw(4, 9, np.random.default_rng(1))
     assert np.array_equal(again.queries.tokens, batches["translate"].queries.tokens)
 
@@ -80,7 +84,7 @@ def test_it_begins_able_to_copy(encoder: Path) -> None:
     rows = np.random.default_rng(0).standard_normal((tokenizer.get_vocab_size(), 64)).astype(np.float32)
     size = SETTINGS.model_copy(update={"width": 128, "heads": 4})
     body = np.random.default_rng(5).choice(len(rows), 24, replace=False)
-    read = torch.tensor(marks.framed("<crop>", 0, body)[None])
+    read = torch.tensor(marks.framed("<crop>", "en", body)[None])
 
     def likelihood(model: torch.nn.Module) -> float:
         with torch.no_grad():

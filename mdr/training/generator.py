@@ -61,9 +61,10 @@ class GeneratorSettings(BaseModel):
     inner: int = 1_024
     body: int = 80
     batch: int = 64
-    ask: float = 0.45
+    ask: float = 0.4
+    tell: float = 0.15
     translate: float = 0.2
-    crop: float = 0.35
+    crop: float = 0.25
     piece: int = 8_192
     training: TrainerSettings = TrainerSettings(
         steps=2_200, rate=7e-4, warmup=0.03, decay=0.01, betas=(0.9, 0.98), clip=1.0, checkpoint=100, floor=0.02
@@ -77,12 +78,11 @@ def vocabulary(folder: Path) -> tuple[Tokenizer, Marks]:
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    langs = sorted(LANGS)
-    names = ["<pad>", "</s>", ASK, TRANSLATE, CROP, *(mark(lang) for lang in langs)]
+    names = ["<pad>", "</s>", ASK, TRANSLATE, CROP, *(mark(lang) for lang in sorted(LANGS))]
     tokenizer.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in names])
     tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Metaspace(prepend_scheme="always")])
     ids = tokenizer.get_vocab()
-    return tokenizer, Marks({name: ids[name] for name in names}, langs)
+    return tokenizer, Marks({name: ids[name] for name in names})
 
 
 def network(settings: GeneratorSettings, marks: Marks, size: int, vectors: Vectors) -> PreTrainedModel:
@@ -162,20 +162,23 @@ def sources(data: Path, tokenizer: Tokenizer, marks: Marks, settings: GeneratorS
     encoded = tokenizer.encode_batch_fast(texts.texts, add_special_tokens=False)
     tokens = TokenTexts(texts, [np.array(each.ids, np.int32) for each in encoded])
     questions = np.array([text.rstrip().endswith(_QUESTION_MARKS) for text in texts.texts])
-    of = {lang: number for number, lang in enumerate(marks.langs)}
     queries: list[str] = []
     passages: list[str] = []
-    langs: list[int] = []
+    langs: list[str] = []
     for name in FOLDERS:
         for pair, answers in read_labelled(data / name):
             queries.append(pair.query.text)
             passages.append(answers[0].full_text)
-            langs.append(of[pair.query.lang])
-    return {
-        "ask": Asking(_ids(tokenizer, queries), _ids(tokenizer, passages), np.array(langs), marks, settings.body),
+            langs.append(pair.query.lang)
+    found: dict[str, Source] = {
+        "ask": Asking(_ids(tokenizer, queries), _ids(tokenizer, passages), langs, marks, settings.body),
         "translate": Translating(tokens, questions, marks),
         "crop": Cropping(tokens, marks, settings.body),
     }
+    there = {tokens.codes[lang] for lang in set(tokens.langs[tokens.bodies].tolist())}
+    if mute := sorted(there - set(langs)):
+        found["tell"] = Cropping(tokens, marks, settings.body, task=ASK, langs=mute)
+    return found
 
 
 def _ids(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Ints]:
@@ -189,7 +192,7 @@ def train_generator(data: Path, encoder: Path, out: Path, settings: GeneratorSet
     tokenizer, marks = vocabulary(encoder)
     model = network(settings, marks, tokenizer.get_vocab_size(), read_rows(read_model_folder(encoder)))
     found = sources(data, tokenizer, marks, settings)
-    tasks = {"ask": settings.ask, "translate": settings.translate, "crop": settings.crop}
+    tasks = {name: getattr(settings, name) for name in ("ask", "tell", "translate", "crop") if name in found}
     objectives = [
         Objective(loss="likelihood", sources={name: 1.0}, weight=odds, batch=settings.batch)
         for name, odds in tasks.items()

@@ -43,6 +43,8 @@ class TokenTexts:
         self.lengths = np.array([len(text) for text in ids], np.int64)
         self.starts = np.cumsum(self.lengths) - self.lengths
         codes = sorted(set(texts.langs))
+        self.codes: Sequence[str] = codes
+        """What the numbers in `langs` stand for."""
         self.langs = np.array([codes.index(lang) for lang in texts.langs], np.int64)
         self._read_meanings(texts)
         self._read_streams(texts, len(codes))

@@ -7,6 +7,7 @@ teaches copying, in every language, where no questions are.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -31,12 +32,10 @@ class Marks:
     """Ids of the tokens beside the vocabulary."""
 
     ids: Mapping[str, int]
-    langs: Sequence[str]
-    """In the order of the texts' language numbers."""
 
-    def framed(self, task: str, lang: int, body: Ints) -> Ints:
+    def framed(self, task: str, lang: str, body: Ints) -> Ints:
         """What the network reads."""
-        return np.concatenate([[self.ids[task], self.ids[mark(self.langs[lang])]], body, [self.ids["</s>"]]])
+        return np.concatenate([[self.ids[task], self.ids[mark(lang)]], body, [self.ids["</s>"]]])
 
     def ended(self, body: Ints) -> Ints:
         """What it writes."""
@@ -47,11 +46,12 @@ class Asking:
     """Questions with their passages, languages by the square root of their number."""
 
     def __init__(
-        self, queries: Sequence[Ints], passages: Sequence[Ints], langs: Ints, marks: Marks, body: int
+        self, queries: Sequence[Ints], passages: Sequence[Ints], langs: Sequence[str], marks: Marks, body: int
     ) -> None:
         self._queries, self._passages, self._langs = queries, passages, langs
         self._marks, self._body = marks, body
-        odds = np.bincount(langs).astype(float)[langs] ** -0.5
+        counts = Counter(langs)
+        odds = np.array([counts[lang] ** -0.5 for lang in langs])
         self._odds = odds / odds.sum()
 
     def draw(self, size: int, turn: int, random: Random) -> Batch:
@@ -82,21 +82,30 @@ class Translating:
         for row in rows:
             members = texts.members[texts.firsts[row] : texts.firsts[row] + texts.sizes[row]]
             source, target = random.choice(members, 2, replace=False)
-            read.append(marks.framed(TRANSLATE, texts.langs[target], _text(texts, source)[:LONGEST]))
+            read.append(marks.framed(TRANSLATE, texts.codes[texts.langs[target]], _text(texts, source)[:LONGEST]))
             written.append(marks.ended(_text(texts, target)[:LONGEST]))
         return Batch(bags(written), bags(read))
 
 
 class Cropping:
-    """Passages of all languages, and a stretch of each to write, often from its title on."""
+    """Passages, and a stretch of each to write, often from its title on; in all languages, or in those given.
 
-    def __init__(self, texts: TokenTexts, marks: Marks, body: int) -> None:
-        self._texts, self._marks, self._body = texts, marks, body
+    As `task` it may be told to ask: a language without questions to learn from then learns at least to ask in its own
+    words instead of another language's.
+    """
+
+    def __init__(
+        self, texts: TokenTexts, marks: Marks, body: int, *, task: str = CROP, langs: Sequence[str] = ()
+    ) -> None:
+        self._texts, self._marks, self._body, self._task = texts, marks, body, task
+        chosen = np.isin(texts.langs[texts.bodies], [texts.codes.index(lang) for lang in langs or texts.codes])
+        odds = np.where(chosen, texts.passage_odds, 0.0)
+        self._odds = odds / max(1e-9, odds.sum())
 
     def draw(self, size: int, turn: int, random: Random) -> Batch:
         """A passage to read, a stretch of it to write."""
         texts, marks = self._texts, self._marks
-        rows = random.choice(len(texts.bodies), size, p=texts.passage_odds)
+        rows = random.choice(len(texts.bodies), size, p=self._odds)
         read, written = [], []
         for row in rows:
             title = texts.titles[row]
@@ -104,8 +113,8 @@ class Cropping:
             body = np.concatenate([head, _text(texts, texts.bodies[row])])[: self._body]
             length = int(random.integers(4, 13))
             start = 0 if len(head) and random.random() < 0.3 else int(random.integers(max(1, len(body) - length + 1)))
-            lang = texts.langs[texts.bodies[row]]
-            read.append(marks.framed(CROP, lang, body))
+            lang = texts.codes[texts.langs[texts.bodies[row]]]
+            read.append(marks.framed(self._task, lang, body))
             written.append(marks.ended(body[start : start + length]))
         return Batch(bags(written), bags(read))
 
