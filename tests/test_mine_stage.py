@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import toy_indexes
 from toy_indexes import LANGS, PER_LANGUAGE, ToyEncoder, ToyEngines, carry_out, passages, publish, text_of
 
 from mdr.core.mining import EMPTY, LONG, NO_AGREEMENT, NO_PASSAGES, NOT_FOUND, NOT_RECIPROCAL
@@ -41,14 +42,7 @@ def qrels() -> list[tuple[str, str, int, str]]:
 
 
 def given_in(store: ArtefactStore, **files: Any) -> dict[str, Artefact]:
-    """The collection and both indexes; `name` is part of what tells contents apart."""
-    its = {PASSAGES: passages(), QUERIES: queries(), QRELS: qrels()} | files
-    rows = [(id, lang, text) for id, lang, _, text, _ in its[PASSAGES]]
-    return {
-        "collection": publish(store, "collection", "tiny", its),
-        "lexical": publish(store, "index", "words", {}, rows),
-        "dense": publish(store, "index", "meaning", {}, rows),
-    }
+    return toy_indexes.given_in(store, {PASSAGES: passages(), QUERIES: queries(), QRELS: qrels()} | files)
 
 
 @pytest.fixture

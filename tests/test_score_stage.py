@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import toy_indexes
 from toy_generator import ToyGenerator, ToyWriters
 from toy_indexes import LANGS, PER_LANGUAGE, carry_out, passages, publish, text_of
 
@@ -48,13 +49,7 @@ def qrels() -> list[tuple[str, str, int, str]]:
 
 
 def given_in(store: ArtefactStore, **files: Any) -> dict[str, Artefact]:
-    its = {PASSAGES: passages(), QUERIES: queries(), QRELS: qrels()} | files
-    rows = [(id, lang, text) for id, lang, _, text, _ in its[PASSAGES]]
-    return {
-        "collection": publish(store, "collection", "tiny", its),
-        "lexical": publish(store, "index", "words", {}, rows),
-        "dense": publish(store, "index", "meaning", {}, rows),
-    }
+    return toy_indexes.given_in(store, {PASSAGES: passages(), QUERIES: queries(), QRELS: qrels()} | files)
 
 
 @pytest.fixture

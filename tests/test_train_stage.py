@@ -6,6 +6,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -271,12 +272,56 @@ def test_the_dev_collection_chooses_the_weights(
     assert direct.manifest.counts["labelled"] == 4
 
 
+def test_the_fingerprint_is_of_the_model_that_training_begins_from(
+    store: ArtefactStore, tmp_path: Path, static: Path, bert: Path
+) -> None:
+    """Without a name it begins from the base encoder, whatever encoder is set for searching."""
+
+    class Named(Engines):
+        def encoder(self, name: str) -> Encoder:
+            return super().encoder(name or str(bert))
+
+        def model_folder(self, name: str) -> Path:
+            return super().model_folder(name or str(static))
+
+    recipe = Recipe("r", (Step("model", "train", settings(Path("")) | {"start": ""}, {"labelled": "labelled"}),))
+    source = given(store, pairs(tmp_path / "p"))
+    run = pipeline.run(recipe, store, Named(), given={"labelled": source})  # type: ignore[arg-type]
+    while True:
+        try:
+            next(run)
+        except StopIteration as end:
+            model = end.value["model"]
+            break
+    assert model.manifest.fingerprints["start"] == load_encoder(str(static)).fingerprint
+    assert load_encoder(str(model.folder)).dimension == load_encoder(str(static)).dimension
+
+
+def test_a_guide_counts_by_its_weights_and_must_cut_texts_alike(
+    store: ArtefactStore, tmp_path: Path, static: Path, bert: Path
+) -> None:
+    source = given(store, pairs(tmp_path / "p"))
+    objectives = [{"loss": "contrast", "batch": 4, "sources": {"labelled": 1.0}, "margin": 0.5}]
+    guide = Path(shutil.copytree(bert, tmp_path / "guide"))
+    values = settings(bert, objectives=objectives, guide=str(guide))
+    first, _ = train(store, values, labelled=source)
+    moved, _ = train(store, {**values, "guide": str(guide.rename(tmp_path / "moved"))}, labelled=source)
+    assert moved.key == first.key, "where a guide lies does not matter"
+    other = Path(shutil.copytree(first.folder, tmp_path / "other"))
+    changed, _ = train(store, {**values, "guide": str(other)}, labelled=source)
+    assert changed.key != first.key, "its weights do"
+    with pytest.raises(InputError, match="cuts texts into other tokens"):
+        train(store, {**values, "guide": str(static)}, labelled=source)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"objectives": [{"sources": {"mined": 1.0}}]}, "draws from 'mined'; the sources are labelled"),
         ({"objectives": [{"loss": "likelihood", "sources": {"labelled": 1.0}}]}, "cannot learn 'likelihood'"),
         ({"objectives": [{"loss": "listwise", "sources": {"labelled": 1.0}}]}, "listwise needs candidates"),
+        ({"objectives": [{"loss": "alignment", "sources": {"labelled": 1.0}}]}, "alignment needs candidates"),
+        ({"objectives": [{"loss": "margin", "sources": {"labelled": 1.0}}]}, "first candidate for the answer"),
         ({"sources": {"holdout": 0.999}}, "'labelled' has no pairs"),
         ({"lora": {"rank": 2}}, "static model"),
         ({"tied": False}, "static model"),

@@ -70,7 +70,6 @@ def pairs(
         negatives=wrong,
         weights=[1.0 + row for row in range(count)],
         passages=[np.array([1_000_000 + place]) for place in range(passages)],
-        passage_langs=["xx"] * passages,
     )
 
 

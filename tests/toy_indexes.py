@@ -144,3 +144,13 @@ def carry_out(
             events.append(next(steps))
         except StopIteration as stop:
             return stop.value["made"], events
+
+
+def given_in(store: ArtefactStore, its: dict[str, list[Any]]) -> dict[str, Artefact]:
+    """A collection of these files and both indexes of its passages."""
+    rows = [(id, lang, text) for id, lang, _, text, _ in its[PASSAGES]]
+    return {
+        "collection": publish(store, "collection", "tiny", its),
+        "lexical": publish(store, "index", "words", {}, rows),
+        "dense": publish(store, "index", "meaning", {}, rows),
+    }

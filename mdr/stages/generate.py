@@ -20,7 +20,15 @@ from mdr.errors import InputError
 from mdr.ports import Engines
 from mdr.ports import Generator as Writer
 from mdr.stages.generation_report import generation_report
-from mdr.stages.indexes import COLLECTION, GENERATOR, PAIRS, Langs, generator_of, index_fingerprints, open_indexes
+from mdr.stages.indexes import (
+    COLLECTION,
+    GENERATOR,
+    PAIRS,
+    Langs,
+    generator_of,
+    open_indexes,
+    teacher_fingerprints,
+)
 from mdr.stages.selection import OTHER, OWN, Selected, Selection, Target, select, targets
 from mdr.stages.sifter import SEEN, Sifter, Written, as_pair
 from mdr.stages.stage import Stage, StageSettings, Work
@@ -101,8 +109,7 @@ class Generate(Stage):
         return values
 
     def fingerprints(self, inputs: Mapping[str, Artefact], engines: Engines) -> dict[str, str]:
-        found = {"generator": engines.generator(generator_of(inputs, self.settings.generator)).fingerprint}
-        return found | index_fingerprints(inputs, engines)
+        return teacher_fingerprints(inputs, engines, self.settings.generator)
 
     def build(self, work: Work) -> Iterator[Event]:
         self._refuse(work)

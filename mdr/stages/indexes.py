@@ -38,6 +38,13 @@ def index_fingerprints(inputs: Mapping[str, Artefact], engines: Engines, encoder
     return found
 
 
+def teacher_fingerprints(inputs: Mapping[str, Artefact], engines: Engines, generator: str) -> dict[str, str]:
+    """Those of the indexes, and of the generator that an input or a name gives."""
+    return {"generator": engines.generator(generator_of(inputs, generator)).fingerprint} | index_fingerprints(
+        inputs, engines
+    )
+
+
 def open_indexes(work: Work, encoder: str = "") -> dict[str, Retriever]:
     """Every index that is given, by side."""
 

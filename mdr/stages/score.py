@@ -25,8 +25,8 @@ from mdr.stages.indexes import (
     Langs,
     chosen_queries,
     generator_of,
-    index_fingerprints,
     open_indexes,
+    teacher_fingerprints,
 )
 from mdr.stages.questions import Pool
 from mdr.stages.scoring_report import scoring_report
@@ -78,8 +78,7 @@ class Score(Stage):
         return values
 
     def fingerprints(self, inputs: Mapping[str, Artefact], engines: Engines) -> dict[str, str]:
-        found = {"generator": engines.generator(generator_of(inputs, self.settings.generator)).fingerprint}
-        return found | index_fingerprints(inputs, engines)
+        return teacher_fingerprints(inputs, engines, self.settings.generator)
 
     def build(self, work: Work) -> Iterator[Event]:
         self._refuse(work)

@@ -41,11 +41,14 @@ class Train(Stage):
     together = True
 
     def hashed_settings(self) -> dict[str, Any]:
-        values: dict[str, Any] = self.settings.model_dump(mode="json", exclude={"start", "device"})
-        return values  # the fingerprint names the model
+        values: dict[str, Any] = self.settings.model_dump(mode="json", exclude={"start", "guide", "device"})
+        return values  # fingerprints name the models, by their weights
 
     def fingerprints(self, inputs: Mapping[str, Artefact], engines: Engines) -> dict[str, str]:
-        return {"start": engines.encoder(self._start(inputs)).fingerprint}
+        found = {"start": engines.encoder(str(self._start(inputs, engines))).fingerprint}
+        if self.settings.guide:
+            found["guide"] = engines.encoder(self.settings.guide).fingerprint
+        return found
 
     def build(self, work: Work) -> Iterator[Event]:
         from mdr.training.card import write_card
@@ -56,8 +59,14 @@ class Train(Stage):
             raise InputError("training has nothing to learn from", f"give it one of {', '.join(self.optional_inputs)}")
         folder = work.draft.folder
         settings = self.settings
-        start = work.engines.model_folder(self._start(work.inputs))
-        run = EncoderRun(settings, start, slots, device=settings.device, precision=settings.precision)
+        run = EncoderRun(
+            settings,
+            self._start(work.inputs, work.engines),
+            slots,
+            guide=work.engines.model_folder(settings.guide) if settings.guide else None,
+            device=settings.device,
+            precision=settings.precision,
+        )
         log = _Log(folder / LOG)
         for event in run.train(folder, identity=work.draft.recipe):
             if run.processes.first:
@@ -72,8 +81,8 @@ class Train(Stage):
         work.draft.device = run.device
         work.draft.counts |= {"steps": self.settings.training.steps, **run.sources.counts}
 
-    def _start(self, inputs: Mapping[str, Artefact]) -> str:
-        return str(inputs["start"].folder) if "start" in inputs else str(self.settings.start)
+    def _start(self, inputs: Mapping[str, Artefact], engines: Engines) -> Path:
+        return inputs["start"].folder if "start" in inputs else engines.model_folder(self.settings.start)
 
 
 class _Log:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -66,5 +66,3 @@ def _pieces(texts: Sequence[Ints]) -> list[Ints]:
         rows = rows[size:]
     return pieces
 
-
-Measure = Callable[[], float]

@@ -93,7 +93,7 @@ class DualLearner:
             state.note()
             with torch.set_grad_enabled(keep):
                 found.append(self._run(self.model, texts, piece))
-        vectors = self._whole(texts, pieces, found)
+        vectors = self._whole(texts, pieces, found, self.model.dimension)
         for each in vectors.values():
             each.requires_grad_()
         total, told = _losses(parts, vectors, self._guided(texts, pieces))
@@ -142,7 +142,9 @@ class DualLearner:
             vectors: Tensor = model(texts[piece.role].take(piece.rows), piece.role)
         return vectors.float()
 
-    def _whole(self, texts: Mapping[Role, Bags], pieces: Sequence[_Piece], found: Sequence[Tensor]) -> _ByRole:
+    def _whole(
+        self, texts: Mapping[Role, Bags], pieces: Sequence[_Piece], found: Sequence[Tensor], dimension: int
+    ) -> _ByRole:
         """The vectors of all texts in their order, those of other processes too; detached."""
         vectors = {}
         for role, bags in texts.items():
@@ -151,7 +153,7 @@ class DualLearner:
                 for piece, each in zip(pieces, found, strict=True)
                 if piece.role == role
             ]
-            whole = torch.zeros((len(bags.offsets), self.model.dimension), device=self._device)
+            whole = torch.zeros((len(bags.offsets), dimension), device=self._device)
             for rows, each in mine:
                 whole[rows] = each
             vectors[role] = self._processes.gathered(whole)
@@ -161,7 +163,8 @@ class DualLearner:
         if self._guide is None:
             return None
         with torch.no_grad():
-            return self._whole(texts, pieces, [self._run(self._guide, texts, piece) for piece in pieces])
+            found = [self._run(self._guide, texts, piece) for piece in pieces]
+            return self._whole(texts, pieces, found, self._guide.dimension)
 
 
 class _State:

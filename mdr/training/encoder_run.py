@@ -24,8 +24,10 @@ from mdr.training.processes import join_processes
 from mdr.training.settings import TrainingSettings
 from mdr.training.sources import HeldOut, Sources, pairs_of, placed
 from mdr.training.trainer import Trainer
-from mdr.types import Event
+from mdr.types import Event, Role
 
+ROLES: tuple[Role, ...] = ("query", "passage")
+_PROBE = ("Where does the Nile end?", "ナイル川はどこで終わりますか 1969", "أين ينتهي النيل؟", "Где кончается Нил")
 _DEV_PASSAGES = 2_000
 """Of a dev collection, passages in a language that answers are sought among; those that answer are always there."""
 
@@ -39,10 +41,14 @@ class EncoderRun:
         start: Path,
         slots: Mapping[str, Path],
         *,
+        guide: Path | None = None,
         device: str = "auto",
         precision: str = AUTO,
     ) -> None:
-        self.settings, self.start = settings, start
+        for objective in settings.objectives:
+            if objective.loss == "margin" and not settings.sources.first:
+                raise InputError("margin takes a list's first candidate for the answer", "set sources.first = true")
+        self.settings, self.start, self._guide_folder = settings, start, guide
         self._began = time.monotonic()
         lengths: dict[Any, int] = {"query": settings.query_length, "passage": settings.passage_length}
         self._load = partial(load_trainable, lengths=lengths)
@@ -118,10 +124,18 @@ class EncoderRun:
         )
 
     def _guide(self) -> Any:
-        if not self.settings.guide:
+        """A frozen encoder that reads the same token ids, so it must cut texts alike."""
+        if self._guide_folder is None:
             return None
-        guide = self._load(Path(self.settings.guide)).model.to(self.device).eval()
-        return guide.requires_grad_(False)
+        guide = self._load(self._guide_folder)
+        for role in ROLES:
+            cut = [[ids.tolist() for ids in each.tokens(_PROBE, role)] for each in (guide, self._encoder)]
+            if cut[0] != cut[1]:
+                raise InputError(
+                    f"the guide {self._guide_folder} cuts texts into other tokens than {self.start}",
+                    "choose a guide with the tokenizer and prompts of the model in training",
+                )
+        return guide.model.to(self.device).eval().requires_grad_(False)
 
     def _arithmetic(self, precision: str) -> torch.dtype | None:
         if precision == FULL:

@@ -44,7 +44,6 @@ def labelled_source(data: Path, tokens: Tokens, *, seed: int, dropout: float) ->
             negatives=[() for _ in pairs],
             weights=[1.0] * len(pairs),
             passages=[each[:_LONGEST].astype(np.int64) for each in read],
-            passage_langs=[passage.lang for passage in passages.values()],
         ),
         seed=seed,
         temperature=0.5,

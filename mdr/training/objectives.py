@@ -83,8 +83,11 @@ def _language(objective: Objective, batch: Batch, vectors: Vectors) -> Tensor:
 
 def _alignment(objective: Objective, batch: Batch, vectors: Vectors) -> Tensor:
     """`others` are the same queries in another language."""
-    if batch.candidates is None:
-        raise InputError("alignment needs candidates for each query", "give it a source with candidates")
+    if batch.candidates is None or len(vectors.others) != len(vectors.queries):
+        raise InputError(
+            "alignment needs candidates for each query, and the query in another language",
+            "give it a scored source whose queries have a counterpart",
+        )
     places = torch.from_numpy(batch.candidates).to(vectors.queries.device)
     scores = (vectors.queries @ vectors.passages.T / objective.temperature).gather(1, places)
     other = (vectors.others @ vectors.passages.T / objective.temperature).gather(1, places)

@@ -23,7 +23,6 @@ class TokenPairs:
     negatives: Sequence[Sequence[int]]
     weights: Sequence[float]
     passages: Sequence[Ints]
-    passage_langs: Sequence[str]
 
     def __len__(self) -> int:
         return len(self.queries)

@@ -106,7 +106,6 @@ class Sources:
                 negatives=[[places[id] for id in pair.negatives] for pair in pairs],
                 weights=[pair.weight for pair in pairs],
                 passages=self._tokens([each.full_text for each in passages], "passage"),
-                passage_langs=[each.lang for each in passages],
             ),
             seed=settings.seed,
             negatives=settings.negatives,
