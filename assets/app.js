@@ -93,8 +93,8 @@ const mdr = (() => {
 
   addEventListener("popstate", () => go(location.search, true));
 
-  // -- grades ----------------------------------------------------------------------------------------------
-  // One queue, in order: a retried grade must never overtake the one that replaced it.
+  // -- saving ----------------------------------------------------------------------------------------------
+  // One queue, in order: what is retried must never overtake what replaced it.
 
   const queue = [];
   let sending = false;
@@ -102,46 +102,25 @@ const mdr = (() => {
   const identifier = () =>
     [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
-  const grade = (card, value) => {
-    const answer = card.closest("[data-answer]");
-    const pressed = $(`.grade[data-grade="${value}"]`, card);
-    const withdraw = pressed.getAttribute("aria-pressed") === "true";
-    $$(".grade", card).forEach((button) => button.setAttribute("aria-pressed", String(button === pressed && !withdraw)));
-    mark(card, "saving", "saving …");
-    queue.push({
-      card,
-      tries: 0,
-      body: {
-        event: identifier(),
-        collection: answer.dataset.collection,
-        query: answer.dataset.query,
-        passage: card.dataset.passage,
-        grade: withdraw ? null : value,
-        rank: Number(card.dataset.rank),
-        engine: answer.dataset.engine,
-      },
-    });
+  // Post `body` to `path` until it is saved or refused. `subject`: what it is about; `told(state, text, answer)` hears
+  // how it goes: "saving", "waiting", then "refused", or "done" unless something later about the subject is under way.
+  const save = (path, body, subject, told) => {
+    queue.push({ path, body, subject, told, tries: 0 });
+    told("saving", "saving …");
     send();
-  };
-
-  const mark = (card, state, text) => {
-    const saved = $(".saved", card);
-    saved.dataset.state = state;
-    saved.textContent = text;
   };
 
   const send = async () => {
     if (sending || !queue.length) return;
     sending = true;
     const item = queue[0];
-    const { done, refusal } = await post(item.body);
+    const { done, refusal, answer } = await post(item.path, item.body);
     if (done || refusal) {
       queue.shift();
-      const last = !queue.some((other) => other.card === item.card);
-      if (refusal) mark(item.card, "refused", `not saved: ${refusal}`);
-      else if (last) mark(item.card, "done", item.body.grade === null ? "taken back" : "saved");
+      if (refusal) item.told("refused", `not saved: ${refusal}`);
+      else if (!queue.some((other) => other.subject === item.subject)) item.told("done", "saved", answer);
     } else {
-      mark(item.card, "waiting", "not saved yet, trying again …");
+      item.told("waiting", "not saved yet, trying again …");
       await new Promise((resolve) => setTimeout(resolve, RETRY[Math.min(item.tries++, RETRY.length - 1)]));
     }
     sending = false;
@@ -149,15 +128,15 @@ const mdr = (() => {
   };
 
   // A refusal will not change by asking again; a server that is away or busy may come back.
-  const post = async (body) => {
+  const post = async (path, body) => {
     try {
-      const response = await fetch("mdr/grade", {
+      const response = await fetch(path, {
         method: "POST",
         headers: { "content-type": "application/json" },
         body: JSON.stringify(body),
         signal: AbortSignal.timeout(10000),
       });
-      if (response.ok) return { done: true };
+      if (response.ok) return { done: true, answer: await response.json() };
       if (response.status >= 500) return {};
       const { problem, remedy } = await response.json();
       return { refusal: `${problem}; ${remedy}` };
@@ -169,6 +148,27 @@ const mdr = (() => {
   addEventListener("beforeunload", (event) => {
     if (queue.length) event.preventDefault();
   });
+
+  const grade = (card, value) => {
+    const answer = card.closest("[data-answer]");
+    const pressed = $(`.grade[data-grade="${value}"]`, card);
+    const withdraw = pressed.getAttribute("aria-pressed") === "true";
+    $$(".grade", card).forEach((button) => button.setAttribute("aria-pressed", String(button === pressed && !withdraw)));
+    const body = {
+      event: identifier(),
+      collection: answer.dataset.collection,
+      query: answer.dataset.query,
+      passage: card.dataset.passage,
+      grade: withdraw ? null : value,
+      rank: Number(card.dataset.rank),
+      engine: answer.dataset.engine,
+    };
+    save("mdr/grade", body, card, (state, text) => {
+      const saved = $(".saved", card);
+      saved.dataset.state = state;
+      saved.textContent = state === "done" && withdraw ? "taken back" : text;
+    });
+  };
 
   // -- twins and whole passages ----------------------------------------------------------------------------
 
@@ -273,6 +273,7 @@ const mdr = (() => {
     if (act && act() !== false) event.preventDefault();
   });
 
-  return { mounted, asked, failed, coloured };
+  // Pages of their own (assets/pages) add rows to `actions` and `keys`; a key's function returns false where it does nothing.
+  return { $, $$, make, announce, identifier, save, passage, actions, keys, mounted, asked, failed, coloured };
 })();
 window.mdr = mdr;

@@ -95,9 +95,15 @@ def serve(workbench: Workbench, collection: str = SAMPLE) -> gr.Blocks:
 
 
 def _head(assets: Path) -> str:
-    """Our own style and script, as they are: Gradio rewrites the selectors of what it gets as `css`."""
-    style, script = ((assets / name).read_text(encoding="utf-8") for name in ("theme.css", "app.js"))
+    """Our own styles and scripts, as they are: Gradio rewrites the selectors of what it gets as `css`. First what all
+    pages share, then what single pages add."""
+    style, script = _joined(assets, "theme.css", ".css"), _joined(assets, "app.js", ".js")
     return f"<style>{style}</style><script>{script}</script>"
+
+
+def _joined(assets: Path, shared: str, kind: str) -> str:
+    files = [assets / shared, *sorted(assets.glob(f"pages/*{kind}"))]
+    return "\n".join(file.read_text(encoding="utf-8") for file in files)
 
 
 def _mcp_works() -> bool:
