@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from mdr.engines.generator import load_generator
-from mdr.training.generator import GeneratorSettings, begin_copying, main, network, sources, vocabulary
+from mdr.engines.vocabulary_languages import FILE, own_tokens, read_own_tokens, write_own_tokens
+from mdr.training.generator import GeneratorSettings, begin_copying, lessons, main, network, vocabulary
 from mdr.training.labelled import FOLDERS
 from mdr.training.settings import TrainerSettings
 from mdr.training.static_folder import save_static
@@ -63,7 +64,7 @@ def encoder(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_what_is_read_and_written(data: Path, encoder: Path) -> None:
     tokenizer, marks = vocabulary(encoder)
-    found = sources(data, tokenizer, marks, SETTINGS)
+    found = lessons(data, tokenizer, marks, SETTINGS).sources
     batches = {name: source.draw(4, 0, np.random.default_rng(1)) for name, source in found.items()}
     end, languages = marks.ids["</s>"], {marks.ids[f"<{lang}>"] for lang in LANGS}
     for name, batch in batches.items():
@@ -114,3 +115,29 @@ def test_command_line(data: Path, encoder: Path, tmp_path: Path, capsys: pytest.
     assert np.isfinite(scores).all() and (scores < 0).all()
     with pytest.raises(SystemExit, match="0 parallel texts"):
         main(["--data", str(tmp_path), "--encoder", str(encoder), "--out", str(tmp_path / "none")])
+
+
+def test_a_writer_keeps_to_the_tokens_of_its_language(data: Path, encoder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    main(["--data", str(data), "--encoder", str(encoder), "--out", str(out), "--steps", "1"])
+    tokenizer, _ = vocabulary(encoder)
+    size = tokenizer.get_vocab_size()
+    passage = Passage("p", "en", "", said(3))
+    read = set(tokenizer.encode(passage.full_text).ids)
+    few = np.zeros(size, dtype=bool)
+    few[:300] = True
+    before = load_generator(str(out), device="cpu", precision="float32", threads=1).fingerprint
+    write_own_tokens(out, {"en": few})
+    generator = load_generator(str(out), device="cpu", precision="float32", threads=1)
+    assert generator.fingerprint != before, "other tokens, other questions"
+    ids = {token for text in generator.write([passage], ["en"], n=8, seed=1)[0] for token in tokenizer.encode(text).ids}
+    assert {token for token in ids if token >= 300} <= read
+    (out / FILE).unlink()
+    assert read_own_tokens(out, size) == {}
+
+
+def test_own_tokens() -> None:
+    counts = {"en": np.array([900, 90, 10, 0, 0]), "fi": np.array([2, 600, 300, 98, 0])}
+    own = own_tokens(counts)
+    assert own["en"].tolist() == [True, True, False, False, False]
+    assert own["fi"].tolist() == [False, True, True, True, False]

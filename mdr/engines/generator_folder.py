@@ -19,13 +19,14 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
+from mdr.engines import vocabulary_languages
 from mdr.engines.model_folder import read_config, shaping_files
 from mdr.errors import ModelError
 from mdr.storage.files import digest, sha256_file
 
 _ALGORITHM = 1
 """Goes up when the same folder writes or scores otherwise than before."""
-_ALSO_SHAPING = ("generation_config.json", "chat_template.jinja")
+_ALSO_SHAPING = ("generation_config.json", "chat_template.jinja", vocabulary_languages.FILE)
 """Files that change what a model says, beside those that change what it computes."""
 
 
@@ -48,7 +49,7 @@ class GeneratorFolder:
         """The content of everything that can change a question or a likelihood; the same wherever the folder lies."""
         files = shaping_files(self.folder)
         files |= {name: sha256_file(path) for name in _ALSO_SHAPING if (path := self.folder / name).is_file()}
-        return digest([_ALGORITHM, files, {name: getattr(self, name) for name in _OPTIONS}])
+        return digest([_ALGORITHM, files, options_of(self)])
 
 
 def read_generator_folder(folder: Path, overrides: Mapping[str, Any] | None = None) -> GeneratorFolder:
@@ -63,6 +64,11 @@ def read_generator_folder(folder: Path, overrides: Mapping[str, Any] | None = No
     if own.is_file():
         model = _override(model, read_config(own), str(own))
     return _override(model, overrides or {}, "the options given")
+
+
+def options_of(model: GeneratorFolder) -> dict[str, Any]:
+    """Everything that an `mdr.json` may say, as it holds for this folder."""
+    return {name: getattr(model, name) for name in _OPTIONS}
 
 
 def _override(model: GeneratorFolder, values: Mapping[str, Any], source: str) -> GeneratorFolder:

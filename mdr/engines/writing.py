@@ -13,15 +13,18 @@ from torch import Tensor
 from mdr.engines.generator_folder import GeneratorFolder
 from mdr.engines.language_models import Draft, Ids, LanguageModel
 from mdr.engines.sampling import Tokens, draw, repeats
+from mdr.engines.vocabulary_languages import read_own_tokens
 from mdr.engines.vocabulary_scripts import VocabularyScripts
+from mdr.ports import Mask
 
 
 class Writer:
-    """Draws texts of one line, within their language's scripts and without running in circles."""
+    """Draws texts of one line, within their language's scripts (and its own tokens and the input's, where the folder
+    knows them), without running in circles."""
 
     def __init__(self, settings: GeneratorFolder, model: LanguageModel, tokenizer: Any, ends: frozenset[int]) -> None:
         self._settings, self._model, self._tokenizer, self._ends = settings, model, tokenizer, ends
-        self._masks: dict[str, Tensor] = {}
+        self._masks: dict[str, Mask] = {}
 
     def write(
         self, inputs: Sequence[Ids], rows: Sequence[int], prefix: Ids, langs: Sequence[str], streams: Sequence[int]
@@ -31,7 +34,9 @@ class Writer:
         draft = self._model.start(inputs, prefix)
         device = draft.logits.device
         draft.select(torch.tensor(rows, device=device))
-        allowed = torch.stack([self._allowed(lang) for lang in langs]).to(device)
+        allowed = torch.from_numpy(
+            np.stack([self._allowed(lang, inputs[row]) for lang, row in zip(langs, rows, strict=True)])
+        ).to(device)
         noise = np.array(streams, dtype=np.uint64)
         written: list[Ids] = [[] for _ in rows]
         done = np.zeros(len(rows), dtype=bool)
@@ -76,9 +81,20 @@ class Writer:
         """A text is one line: it ends where the model ends it, or a line does."""
         return self._ends | self._scripts.breaks
 
-    def _allowed(self, lang: str) -> Tensor:
+    @cached_property
+    def _own(self) -> dict[str, Mask]:
+        return read_own_tokens(self._settings.folder, self._model.vocabulary)
+
+    def _allowed(self, lang: str, read: Ids) -> Mask:
+        """What a text in a language may have whose writer has read this."""
         if lang not in self._masks:
             mask = self._scripts.allowed(lang)
             mask[list(self._stops)] = True
-            self._masks[lang] = torch.from_numpy(mask)
-        return self._masks[lang]
+            self._masks[lang] = mask
+        mask = self._masks[lang]
+        if lang not in self._own:
+            return mask
+        kept = mask & self._own[lang]
+        for always in (list(self._stops), read):
+            kept[always] = mask[always]
+        return kept

@@ -12,7 +12,8 @@ import argparse
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from pydantic import BaseModel, ConfigDict
 
 from mdr.engines.model_folder import read_model_folder
 from mdr.engines.static_encoder import read_rows
+from mdr.engines.vocabulary_languages import own_tokens, write_own_tokens
 from mdr.errors import MdrError
 from mdr.storage.files import digest, disk_errors, write_json
 from mdr.training.batches import Ints, Source
@@ -156,29 +158,41 @@ def begin_copying(model: Any) -> None:
     last.o.weight.copy_(_LOUD * torch.eye(width))
 
 
-def sources(data: Path, tokenizer: Tokenizer, marks: Marks, settings: GeneratorSettings) -> dict[str, Source]:
-    """Everything there is to learn from in a folder."""
+@dataclass(frozen=True)
+class Lessons:
+    """What there is to learn from: sources by task, and how often texts in each language have each token."""
+
+    sources: Mapping[str, Source]
+    counts: Mapping[str, Ints]
+
+
+def lessons(data: Path, tokenizer: Tokenizer, marks: Marks, settings: GeneratorSettings) -> Lessons:
+    """Everything in a folder."""
     texts = read_texts(data, LANGS)
-    encoded = tokenizer.encode_batch_fast(texts.texts, add_special_tokens=False)
-    tokens = TokenTexts(texts, [np.array(each.ids, np.int32) for each in encoded])
+    tokens = TokenTexts(texts, [its.astype(np.int32) for its in _ids(tokenizer, texts.texts)])
     questions = np.array([text.rstrip().endswith(_QUESTION_MARKS) for text in texts.texts])
-    queries: list[str] = []
-    passages: list[str] = []
-    langs: list[str] = []
-    for name in FOLDERS:
-        for pair, answers in read_labelled(data / name):
-            queries.append(pair.query.text)
-            passages.append(answers[0].full_text)
-            langs.append(pair.query.lang)
+    pairs = [(pair, answers[0]) for name in FOLDERS for pair, answers in read_labelled(data / name)]
+    langs = [pair.query.lang for pair, _ in pairs]
+    queries = _ids(tokenizer, [pair.query.text for pair, _ in pairs])
+    passages = _ids(tokenizer, [passage.full_text for _, passage in pairs])
     found: dict[str, Source] = {
-        "ask": Asking(_ids(tokenizer, queries), _ids(tokenizer, passages), langs, marks, settings.body),
+        "ask": Asking(queries, passages, langs, marks, settings.body),
         "translate": Translating(tokens, questions, marks),
         "crop": Cropping(tokens, marks, settings.body),
     }
     there = {tokens.codes[lang] for lang in set(tokens.langs[tokens.bodies].tolist())}
     if mute := sorted(there - set(langs)):
         found["tell"] = Cropping(tokens, marks, settings.body, task=ASK, langs=mute)
-    return found
+    return Lessons(found, _counts(tokens, langs, queries, tokenizer.get_vocab_size()))
+
+
+def _counts(tokens: TokenTexts, langs: Sequence[str], queries: Sequence[Ints], size: int) -> dict[str, Ints]:
+    of = np.repeat(tokens.langs, tokens.lengths)
+    counts = {lang: np.bincount(tokens.tokens[of == code], minlength=size) for code, lang in enumerate(tokens.codes)}
+    for lang in set(langs):
+        asked = np.concatenate([ids for ids, its in zip(queries, langs, strict=True) if its == lang])
+        counts[lang] = counts.get(lang, 0) + np.bincount(asked, minlength=size)
+    return counts
 
 
 def _ids(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Ints]:
@@ -191,13 +205,13 @@ def train_generator(data: Path, encoder: Path, out: Path, settings: GeneratorSet
 
     tokenizer, marks = vocabulary(encoder)
     model = network(settings, marks, tokenizer.get_vocab_size(), read_rows(read_model_folder(encoder)))
-    found = sources(data, tokenizer, marks, settings)
-    tasks = {name: getattr(settings, name) for name in ("ask", "tell", "translate", "crop") if name in found}
+    found = lessons(data, tokenizer, marks, settings)
+    tasks = {name: getattr(settings, name) for name in ("ask", "tell", "translate", "crop") if name in found.sources}
     objectives = [
         Objective(loss="likelihood", sources={name: 1.0}, weight=odds, batch=settings.batch)
         for name, odds in tasks.items()
     ]
-    plan = Plan(objectives, found, steps=settings.training.steps, seed=settings.training.seed, mix="draw")
+    plan = Plan(objectives, found.sources, steps=settings.training.steps, seed=settings.training.seed, mix="draw")
     learner = WriterLearner(
         model,
         plan,
@@ -210,6 +224,7 @@ def train_generator(data: Path, encoder: Path, out: Path, settings: GeneratorSet
         scratch.mkdir(parents=True, exist_ok=True)
     yield from Trainer(learner, settings.training, scratch, identity=digest(settings.model_dump(mode="json"))).run()
     save(model, tokenizer, marks, out, settings)
+    write_own_tokens(out, own_tokens(found.counts))
     shutil.rmtree(scratch)
     yield Event("train", "finished", f"wrote {out}")
 
