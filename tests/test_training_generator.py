@@ -36,6 +36,12 @@ def write(path: Path, rows: list[dict[str, object]]) -> None:
         stream.writelines(json.dumps(row) + "\n" for row in rows)
 
 
+def make(data: Path, encoder: Path, out: Path) -> None:
+    chosen = out.parent / "settings.json"
+    chosen.write_text(SETTINGS.model_dump_json())
+    main(["--data", str(data), "--encoder", str(encoder), "--out", str(out), "--settings", str(chosen)])
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("data")
@@ -104,22 +110,23 @@ def test_it_begins_able_to_copy(encoder: Path) -> None:
 
 def test_command_line(data: Path, encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
-    main(["--data", str(data), "--encoder", str(encoder), "--out", str(out), "--steps", "2"])
+    make(data, encoder, out)
     assert "2/2" in capsys.readouterr().out
     assert not list(out.glob(".*"))
+    assert GeneratorSettings.model_validate_json((out / "training.json").read_text()) == SETTINGS
     generator = load_generator(str(out), device="cpu", precision="float32", threads=1)
     passages = [Passage("p", "en", "", said(1)), Passage("q", "fi", "", said(2))]
     written = generator.write(passages, ["en", "fi"], n=2, seed=0)
     assert [len(each) for each in written] == [2, 2] and written == generator.write(passages, ["en", "fi"], n=2, seed=0)
     scores = generator.log_likelihood([Query("1", "en", said(1, 3)), Query("2", "fi", said(2, 3))], passages)
     assert np.isfinite(scores).all() and (scores < 0).all()
-    with pytest.raises(SystemExit, match="0 parallel texts"):
+    with pytest.raises(SystemExit, match="parallel texts"):
         main(["--data", str(tmp_path), "--encoder", str(encoder), "--out", str(tmp_path / "none")])
 
 
 def test_a_writer_keeps_to_the_tokens_of_its_language(data: Path, encoder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    main(["--data", str(data), "--encoder", str(encoder), "--out", str(out), "--steps", "1"])
+    make(data, encoder, out)
     tokenizer, _ = vocabulary(encoder)
     size = tokenizer.get_vocab_size()
     passage = Passage("p", "en", "", said(3))

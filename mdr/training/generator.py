@@ -33,6 +33,7 @@ from mdr.training.labelled import FOLDERS, read_labelled
 from mdr.training.plan import Plan
 from mdr.training.self_supervised import TokenTexts
 from mdr.training.settings import Objective, TrainerSettings
+from mdr.training.static import SETTINGS
 from mdr.training.texts import LANGS, read_texts
 from mdr.training.trainer import Trainer
 from mdr.training.writer import WriterLearner
@@ -69,7 +70,7 @@ class GeneratorSettings(BaseModel):
     crop: float = 0.25
     piece: int = 8_192
     training: TrainerSettings = TrainerSettings(
-        steps=2_200, rate=7e-4, warmup=0.03, decay=0.01, betas=(0.9, 0.98), clip=1.0, checkpoint=100, floor=0.02
+        steps=5_000, rate=7e-4, warmup=0.03, decay=0.01, betas=(0.9, 0.98), clip=1.0, checkpoint=100, floor=0.02
     )
 
 
@@ -225,6 +226,7 @@ def train_generator(data: Path, encoder: Path, out: Path, settings: GeneratorSet
     yield from Trainer(learner, settings.training, scratch, identity=digest(settings.model_dump(mode="json"))).run()
     save(model, tokenizer, marks, out, settings)
     write_own_tokens(out, own_tokens(found.counts))
+    write_json(out / SETTINGS, settings.model_dump(mode="json"))
     shutil.rmtree(scratch)
     yield Event("train", "finished", f"wrote {out}")
 
@@ -257,12 +259,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with parallel/, passages/ and labelled pairs")
     parser.add_argument("--encoder", type=Path, required=True, help="static encoder to share the vocabulary with")
     parser.add_argument("--out", type=Path, required=True, help="folder to write the model to")
-    parser.add_argument("--steps", type=int, default=GeneratorSettings().training.steps)
+    parser.add_argument("--settings", type=Path, help="a JSON file of settings that differ from the defaults")
     options = parser.parse_args(arguments)
-    defaults = GeneratorSettings()
-    settings = defaults.model_copy(update={"training": defaults.training.model_copy(update={"steps": options.steps})})
     started = time.monotonic()
     try:
+        chosen = options.settings
+        settings = GeneratorSettings.model_validate_json(chosen.read_text()) if chosen else GeneratorSettings()
         for event in train_generator(options.data, options.encoder, options.out, settings):
             if event.kind != "progress" or event.done % 20 == 0 or event.done == event.total:
                 place = f" {event.done:,}/{event.total:,}" if event.total else ""

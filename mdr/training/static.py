@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from mdr.engines.model_folder import read_model_folder
 from mdr.engines.static_encoder import read_rows
 from mdr.errors import MdrError
-from mdr.storage.files import digest, disk_errors
+from mdr.storage.files import digest, disk_errors, write_json
 from mdr.training.batches import Source
 from mdr.training.dual import DualEncoder, DualLearner
 from mdr.training.labelled import labelled_source
@@ -46,6 +46,8 @@ Ids = NDArray[np.int32]
 Vectors = NDArray[np.float32]
 
 LABELLED = "labelled"
+SETTINGS = "training.json"
+"""Beside the weights: what `--settings` takes to make them again."""
 _RARE = 1e-3
 """Share of all tokens at which a token counts half."""
 _UNPADDED = 1 << 40
@@ -106,7 +108,7 @@ def train_base(data: Path, settings: StaticSettings, out: Path) -> Iterator[Even
     pieces = tokenizer.get_vocab_size()
     yield Event("train", "note", f"a vocabulary of {pieces:,} pieces")
     vectors = yield from learn_vectors(texts, token_ids(tokenizer, texts.texts), pieces, settings, out)
-    save_static(vectors, tokenizer, out, damped=settings.damped)
+    _save(vectors, tokenizer, out, settings)
     yield Event("train", "finished", f"wrote {out}")
 
 
@@ -122,8 +124,13 @@ def train_final(data: Path, start: Path, settings: StaticSettings, out: Path) ->
     yield Event("train", "started", f"{len(texts.passages):,} passages, {len(labelled):,} labelled pairs")
     sources = self_supervised(texts, token_ids(tokenizer, texts.texts), settings) | {LABELLED: labelled}
     vectors = yield from _run(read_rows(read_model_folder(start)), sources, settings, settings.label, out / ".label")
-    save_static(vectors, tokenizer, out, damped=settings.damped)
+    _save(vectors, tokenizer, out, settings)
     yield Event("train", "finished", f"wrote {out}")
+
+
+def _save(vectors: Vectors, tokenizer: Tokenizer, out: Path, settings: StaticSettings) -> None:
+    save_static(vectors, tokenizer, out, damped=settings.damped)
+    write_json(out / SETTINGS, settings.model_dump(mode="json"))
 
 
 def token_ids(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Ids]:
