@@ -189,7 +189,7 @@ def synthetic(folder: Path, queries: int, passages: int, dimension: int) -> Task
 
 def sample(folder: Path) -> Task:
     """The sample collection's texts and the shipped encoder's vectors."""
-    encoder = load_encoder(str(ROOT / "assets" / "models" / "encoder"), device="cpu", threads=0, precision="float32")
+    encoder = load_encoder(str(ROOT / "assets" / "models" / "base"), device="cpu", threads=0, precision="float32")
     files = [(ROOT / "data" / "sample" / f"{name}.jsonl").read_text("utf-8") for name in ("queries", "corpus")]
     queries, passages = (list(dict.fromkeys(json.loads(line)["text"] for line in its.splitlines())) for its in files)
     vectors = np.concatenate([encoder.encode(queries, "query"), encoder.encode(passages, "passage")])

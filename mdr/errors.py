@@ -9,7 +9,9 @@
     ├── ArtefactError        an artefact that is damaged, unfinished or in use by another process
     ├── TrainingError        a training run that makes no sense to go on with
     ├── StorageError         the disk or the judgement store refuses
-    └── UnavailableError     an engine that cannot run on this machine
+    ├── UnavailableError     an engine that cannot run on this machine
+    ├── NotAllowedError      something that this person may not do
+    └── BusyError            too much is asked at once; says when to ask again
 
 Each says what happened, then what to do: `MdrError("what happened, what was found", "what to do next")`.
 """
@@ -71,3 +73,15 @@ class StorageError(MdrError):
 
 class UnavailableError(MdrError):
     """An engine that cannot run on this machine."""
+
+
+class NotAllowedError(MdrError):
+    """Something that this person may not do."""
+
+
+class BusyError(MdrError):
+    """Too much is asked at once; `seconds` says when to ask again."""
+
+    def __init__(self, problem: str, remedy: str, seconds: float = 1.0) -> None:
+        super().__init__(problem, remedy)
+        self.seconds = seconds

@@ -35,6 +35,13 @@ class Guess(NamedTuple):
     confidence: float
 
 
+class Tokens(NamedTuple):
+    """What an encoder reads of one text: a vector per token, and the characters (from, to) where it stands."""
+
+    vectors: Matrix
+    spans: tuple[tuple[int, int], ...]
+
+
 @runtime_checkable
 class Encoder(Protocol):
     """Texts to vectors, compared by inner product."""
@@ -44,6 +51,9 @@ class Encoder(Protocol):
     @property
     def dimension(self) -> int: ...
     def encode(self, texts: Sequence[str], role: Role) -> Matrix: ...
+    def tokens(self, text: str, role: Role) -> Tokens:
+        """The vectors that pooling makes the text's vector of, without those of prompts and special tokens."""
+        ...
 
 
 @runtime_checkable
@@ -81,6 +91,16 @@ class LexicalRetriever(Retriever, Protocol):
     def terms(self, query: str, passage: Passage) -> list[Term]: ...
 
 
+class DenseRetriever(Retriever, Protocol):
+    """A retriever that can also find passages like a passage, and lets its encoder be asked."""
+
+    @property
+    def encoder(self) -> Encoder: ...
+    def like(self, passage: Passage, k: int, *, langs: Collection[str] | None = None) -> Ranking:
+        """The k passages nearest to a passage, itself included."""
+        ...
+
+
 class LanguageIdentifier(Protocol):
     """Which language a text is in, among those it was made for."""
 
@@ -102,6 +122,16 @@ class Generator(Protocol):
         ...
 
 
+class Reranker(Protocol):
+    """Reads a query and a passage together, and says how well the one answers the other."""
+
+    @property
+    def fingerprint(self) -> str: ...
+    def score(self, queries: Sequence[Query], passages: Sequence[Passage]) -> Scores:
+        """A score for each query with the passage beside it; higher is better."""
+        ...
+
+
 class Engines(Protocol):
     """How stages reach engines without constructing them; the workbench implements it.
 
@@ -110,9 +140,14 @@ class Engines(Protocol):
 
     def encoder(self, name: str) -> Encoder: ...
     def generator(self, name: str) -> Generator: ...
+    def reranker(self, name: str) -> Reranker: ...
     def language_identifier(self, langs: Collection[str]) -> LanguageIdentifier: ...
     def model_folder(self, name: str) -> Path:
         """Where a model lies; empty: the encoder that training begins from."""
+        ...
+
+    def generator_folder(self, name: str) -> Path:
+        """Where a generator lies; empty: the default one."""
         ...
 
     def analyzer_fingerprint(self, langs: Collection[str]) -> str: ...
@@ -121,4 +156,4 @@ class Engines(Protocol):
         self, passages: Iterable[Passage], count: int, folder: Path, *, encoder: str, factory: str, dtype: str
     ) -> Iterable[int]: ...
     def open_lexical(self, folder: Path) -> LexicalRetriever: ...
-    def open_dense(self, folder: Path, passages: Path, *, encoder: str) -> Retriever: ...
+    def open_dense(self, folder: Path, passages: Path, *, encoder: str) -> DenseRetriever: ...

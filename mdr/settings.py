@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,12 +27,39 @@ class Settings(BaseSettings):
     threads: int = Field(0, ge=0, description="threads for models and search; 0: all cores")
     host: str = Field("", description="address the app listens on; empty: this machine only, on a Space everywhere")
     port: int = Field(7860, ge=0, le=65535, description="port the app listens on; 0: any free one")
+    sign_in: Literal["open", "required"] = Field("open", description="whether people who have not signed in get in")
+    runs: Literal["", "everyone", "admin", "off"] = Field(
+        "", description="who may start runs; empty: everyone on this machine alone, nobody on a Space, else admin"
+    )
     space_id: str = Field("", validation_alias="SPACE_ID", description="set by Hugging Face where the app is a Space")
+    space_host: str = Field("", validation_alias="SPACE_HOST", description="where the Space is reached, likewise")
+    space_owner: str = Field("", validation_alias="SPACE_AUTHOR_NAME", description="whose Space it is, likewise")
+    admins: str = Field("", description="Hugging Face names, with commas between, of those who are admins here")
+    hub: str = Field("", validation_alias="OPENID_PROVIDER_URL", description="where people sign in, likewise")
+    hub_client: str = Field("", validation_alias="OAUTH_CLIENT_ID", description="who we are there, likewise")
+    hub_secret: SecretStr = Field(SecretStr(""), validation_alias="OAUTH_CLIENT_SECRET", description="likewise")
 
     @property
     def address(self) -> str:
         """Where the app listens: a Space must be reached from outside its container."""
         return self.host or ("0.0.0.0" if self.space_id else "127.0.0.1")
+
+    @property
+    def url(self) -> str:
+        """The address that people open."""
+        if self.space_host:
+            return f"https://{self.space_host}"
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.address, self.address)
+        return f"http://{host}:{self.port}"
+
+    @property
+    def may_run(self) -> Literal["everyone", "admin", "off"]:
+        """Who may start runs: where only this machine reaches the app, whoever sits there could do it anyway."""
+        if self.runs:
+            return self.runs
+        if self.space_id:
+            return "off"
+        return "everyone" if self.address in ("127.0.0.1", "::1", "localhost") else "admin"
 
     @property
     def store(self) -> Path:
@@ -44,14 +72,19 @@ class Settings(BaseSettings):
         return self.home / "judgements.duckdb"
 
     @property
+    def accounts(self) -> Path:
+        """Who may sign in, and who has."""
+        return self.home / "accounts.sqlite"
+
+    @property
     def default_encoder(self) -> str:
         """The encoder to use where none is named."""
-        return self.encoder or str(self.assets / "models" / "encoder")
+        return self.encoder or str(self.assets / "models" / "final")
 
     @property
     def base_encoder(self) -> str:
         """The encoder that training begins from where none is named: it has seen no label."""
-        return str(self.assets / "models" / "encoder")
+        return str(self.assets / "models" / "base")
 
     @property
     def default_generator(self) -> str:

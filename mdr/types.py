@@ -9,6 +9,8 @@ grade       how well a passage answers a query: 0 not at all … 3 perfectly
 qrels       grades by query and passage
 judgement   a grade given by an annotator at a moment, with its circumstances
 annotator   a person (or model) who judges
+campaign    what is to be judged, by whom and in which order: a pool of items with rules; never changes
+item        one query and passage of a campaign
 pair        a query and a passage used for training, with its origin
 negative    a passage that a training pair says does not answer
 recipe      a sequence of stages with settings

@@ -1,30 +1,42 @@
-"""The one place that constructs engines and puts services together. Edges hold a workbench; nothing else does.
-
-Engines are loaded when first asked for and kept: `import mdr.workbench` loads neither torch nor a JVM.
+"""The one place that puts runs and services together, over the engines of `engine_room`. Edges hold a workbench;
+nothing else does. `import mdr.workbench` loads neither torch nor a JVM.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection as Some
 from collections.abc import Generator as Steps
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from mdr import pipeline
-from mdr.ports import Encoder, Generator, LanguageIdentifier, LexicalRetriever, Retriever
+from mdr.engine_room import EngineRoom
+from mdr.ports import Generator
 from mdr.recipes import baselines
 from mdr.settings import Settings
 from mdr.stages.index import encoder_of
 from mdr.storage.artefacts import Artefact, ArtefactStore
 from mdr.storage.collection import Collection
-from mdr.types import Event, Passage
+from mdr.types import Event
 
 if TYPE_CHECKING:
+    from mdr.services.accounts import AccountService
+    from mdr.services.agreement import AgreementService
+    from mdr.services.campaign_progress import ProgressService
+    from mdr.services.campaign_queue import JudgingQueue
+    from mdr.services.campaigns import CampaignService
+    from mdr.services.comparison import ComparisonService
+    from mdr.services.evaluation_job import EvaluationJob
+    from mdr.services.explain import ExplainService
+    from mdr.services.holes import HolesService
     from mdr.services.judging import JudgingService
+    from mdr.services.measuring import MeasuringService
+    from mdr.services.pair_verdicts import PairVerdicts
+    from mdr.services.runs import Runs
     from mdr.services.search import SearchService
+    from mdr.services.threads import Threads
+    from mdr.services.training_data import TrainingData
 
 SAMPLE = "sample"
 """The name of the collection that comes along."""
@@ -35,92 +47,14 @@ _REMEDIES = {
 }
 
 
-class Workbench:
-    """Settings turned into working parts. Implements `ports.Engines` for the stages."""
+class Workbench(EngineRoom):
+    """Settings turned into working parts."""
 
     def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings or Settings()
+        super().__init__(settings or Settings())
         self.store = ArtefactStore(self.settings.store)
-        self._encoders: dict[str, Encoder] = {}
-        self._generators: dict[str, Generator] = {}
-        self._searchers: dict[str, SearchService] = {}
-        self._lock = RLock()
-
-    # -- engines, for stages and services -----------------------------------------------------------------
-
-    def encoder(self, name: str = "") -> Encoder:
-        """The encoder of a folder or hub name, loaded once."""
-        from mdr.engines.encoder import load_encoder
-
-        name = name or self.settings.default_encoder
-        with self._lock:
-            if name not in self._encoders:
-                settings = self.settings
-                self._encoders[name] = load_encoder(
-                    name, device=settings.device, threads=settings.threads, precision=settings.precision
-                )
-            return self._encoders[name]
-
-    def generator(self, name: str = "") -> Generator:
-        """The generator of a folder or hub name, loaded once; what it scored is kept."""
-        from mdr.engines.cached_generator import CachedGenerator
-        from mdr.engines.generator import load_generator
-
-        settings = self.settings
-        name = name or settings.default_generator
-        with self._lock:
-            if name not in self._generators:
-                loaded = load_generator(
-                    name, device=settings.device, threads=settings.threads, precision=settings.precision
-                )
-                self._generators[name] = CachedGenerator(loaded, settings.likelihoods)
-            return self._generators[name]
-
-    def model_folder(self, name: str = "") -> Path:
-        """Where a model lies; empty: the encoder that training begins from."""
-        from mdr.engines.encoder import find_model
-
-        return find_model(name or self.settings.base_encoder)
-
-    def analyzer_fingerprint(self, langs: Some[str]) -> str:
-        """What names the word analysis of these languages."""
-        from mdr.engines import lucene
-
-        return lucene.analyzer_fingerprint(langs)
-
-    def build_lexical(self, passages: Iterable[Passage], folder: Path, *, k1: float, b: float) -> Iterator[int]:
-        """Lucene indexes in a folder."""
-        from mdr.engines import lucene
-
-        return lucene.build(passages, folder, k1=k1, b=b)
-
-    def build_vectors(
-        self, passages: Iterable[Passage], count: int, folder: Path, *, encoder: str, factory: str, dtype: str
-    ) -> Iterator[int]:
-        """Vectors and their index in a folder."""
-        from mdr.engines import vectors
-
-        return vectors.build(self.encoder(encoder), passages, count, folder, factory=factory, dtype=dtype)
-
-    def open_lexical(self, folder: Path) -> LexicalRetriever:
-        """What `build_lexical` wrote."""
-        from mdr.engines.lucene import LuceneRetriever
-
-        return LuceneRetriever(folder)
-
-    def open_dense(self, folder: Path, passages: Path, *, encoder: str) -> Retriever:
-        """What `build_vectors` wrote, over the passages of a collection folder."""
-        from mdr.engines import vectors
-        from mdr.engines.retrievers import DenseRetriever
-
-        index = vectors.open_index(folder, device=self.settings.device)
-        return DenseRetriever(self.encoder(encoder), index, Collection(passages), index.made_by)
-
-    def language_identifier(self, langs: Some[str]) -> LanguageIdentifier:
-        """Which of these languages a text is in."""
-        from mdr.engines.language_id import FastLanguageIdentifier
-
-        return FastLanguageIdentifier(langs)
+        self._searchers: dict[tuple[str, str], SearchService] = {}
+        self._measuring: dict[str, MeasuringService] = {}
 
     # -- runs ---------------------------------------------------------------------------------------------
 
@@ -166,21 +100,161 @@ class Workbench:
         steps = (baselines.prepare("folder", str(self.settings.sample)), *baselines.indexes())
         yield from self.run(pipeline.Recipe(SAMPLE, steps), SAMPLE)
 
-    def searcher(self, name: str = SAMPLE) -> SearchService:
-        """Search over a named, indexed collection, opened once."""
-        from mdr.services.search import SearchService
+    def models(self, name: str = SAMPLE) -> dict[str, Artefact]:
+        """Dense indexes over a named collection, by what to call their models; "" is the collection's own."""
+        content = self.artefact(name, baselines.COLLECTION).manifest.content
+        found = {"": self.artefact(name, baselines.DENSE)}
+        for run in self.store.names():
+            dense = {
+                step: made
+                for step, key in self.store.run(run).items()
+                if (made := self.store.find(*key.split("/", 1))) and _searches(made, content)
+            }
+            for step, made in dense.items():
+                if made.key not in {known.key for known in found.values()}:
+                    found[run if len(dense) == 1 else f"{run}/{step}"] = made
+        return found
+
+    def searcher(self, name: str = SAMPLE, model: str = "") -> SearchService:
+        """Search over a named, indexed collection, with its own model or another one's index; opened once."""
 
         with self._lock:
-            if name not in self._searchers:
-                collection = self.artefact(name, baselines.COLLECTION)
-                dense = self.artefact(name, baselines.DENSE)
-                self._searchers[name] = SearchService(
-                    Collection(collection.folder),
-                    self.open_lexical(self.artefact(name, baselines.LEXICAL).folder),
-                    self.open_dense(dense.folder, collection.folder, encoder=encoder_of(dense)),
-                    self.language_identifier(collection.manifest.counts["languages"]),
-                )
-            return self._searchers[name]
+            if (name, model) not in self._searchers:
+                self._searchers[name, model] = self._opened(name, model)
+            return self._searchers[name, model]
+
+    def _opened(self, name: str, model: str) -> SearchService:
+        from mdr.errors import MissingError
+        from mdr.services.search import SearchService
+
+        made = self.artefact(name, baselines.COLLECTION)
+        models = self.models(name) if model else {"": self.artefact(name, baselines.DENSE)}
+        if model not in models:
+            have = ", ".join(filter(None, models)) or "its own only"
+            raise MissingError(f"no model {model!r} has an index over {name!r}; it has {have}", "choose one of these")
+        usual = self.searcher(name) if model else None
+        return SearchService(
+            usual.collection if usual else Collection(made.folder),
+            usual.lexical if usual else self.open_lexical(self.artefact(name, baselines.LEXICAL).folder),
+            self.open_dense(models[model].folder, made.folder, encoder=encoder_of(models[model])),
+            usual.identifier if usual else self.language_identifier(made.manifest.counts["languages"]),
+        )
+
+    def explainer(self, name: str = SAMPLE, model: str = "") -> ExplainService:
+        """Why a passage was found, over what `searcher` searches."""
+        from mdr.services.explain import ExplainService
+
+        searcher = self.searcher(name, model)
+        return ExplainService(name, searcher.collection, searcher.dense, lambda: self.judging, self._generator_if_any)
+
+    def _generator_if_any(self) -> Generator | None:
+        """The default generator; None where none is shipped and none was named."""
+        settings = self.settings
+        there = bool(settings.generator) or Path(settings.default_generator).is_dir()
+        return self.generator() if there else None
+
+    def measuring(self, name: str = SAMPLE) -> MeasuringService:
+        """Evaluations of a named collection, by any measure and grades, opened once."""
+        from mdr.services.grade_sources import GradeSources
+        from mdr.services.measuring import MeasuringService
+
+        with self._lock:
+            if name not in self._measuring:
+                collection = Collection(self.artefact(name, baselines.COLLECTION).folder)
+                sources = GradeSources(collection, name, lambda: self.judging)
+                self._measuring[name] = MeasuringService(self.store, name, sources)
+            return self._measuring[name]
+
+    def comparing(self, name: str = SAMPLE) -> ComparisonService:
+        """Systems of a named collection side by side."""
+        from mdr.services.comparison import ComparisonService
+
+        return ComparisonService(
+            self.measuring(name), lambda model: self.searcher(name, model), lambda: self.models(name)
+        )
+
+    def evaluation_job(self, name: str = SAMPLE) -> EvaluationJob:
+        """An evaluation over passages of all languages, for pages to start and watch."""
+        from mdr.services.evaluation_job import EvaluationJob
+
+        def evaluate() -> Iterator[Event]:
+            usual = f"{name}{_EVALUATION}"
+            taken = usual in self.store.names()  # by one over other passages: that one stays
+            return self.evaluate(name, run_name=f"{usual}.all" if taken else usual, pool="all")
+
+        return EvaluationJob(evaluate)
+
+    @cached_property
+    def accounts(self) -> AccountService:
+        """Who people are, and what they may do."""
+        from mdr.services.accounts import AccountService
+        from mdr.storage.accounts import AccountFile
+
+        return AccountService(AccountFile(self.settings.accounts))
+
+    @cached_property
+    def campaigns(self) -> CampaignService:
+        """What is to be judged, by whom."""
+        from mdr.services.campaigns import CampaignService
+        from mdr.storage.campaigns import CampaignFiles
+
+        files = CampaignFiles(self.settings.home / "campaigns")
+        return CampaignService(files, lambda: self.judging.store, self.searcher)
+
+    @cached_property
+    def judging_queue(self) -> JudgingQueue:
+        """What judges do in campaigns."""
+        from mdr.services.campaign_queue import JudgingQueue
+
+        return JudgingQueue(self.campaigns, self.judging, self.searcher)
+
+    @cached_property
+    def campaign_progress(self) -> ProgressService:
+        """How campaigns come along."""
+        from mdr.services.campaign_progress import ProgressService
+
+        return ProgressService(self.campaigns)
+
+    @cached_property
+    def training_data(self) -> TrainingData:
+        """What steps wrote for training."""
+        from mdr.services.training_data import TrainingData
+
+        return TrainingData(self.store)
+
+    @cached_property
+    def threads(self) -> Threads:
+        """Where training pairs come from, and what became of them."""
+        from mdr.services.threads import Threads
+
+        return Threads(self.training_data, self, self.searcher)
+
+    @cached_property
+    def verdicts(self) -> PairVerdicts:
+        """What people say of training pairs."""
+        from mdr.services.pair_verdicts import PairVerdicts
+
+        return PairVerdicts(self.threads, lambda: self.judging)
+
+    @cached_property
+    def runs(self) -> Runs:
+        """Recipes, and the jobs that carry them out."""
+        from mdr.services.runs import Runs
+
+        return Runs(self.settings, self.store)
+
+    @cached_property
+    def agreement(self) -> AgreementService:
+        """How far judges agree."""
+        from mdr.services.agreement import AgreementService
+
+        return AgreementService(lambda: self.judging)
+
+    def holes(self, name: str = SAMPLE) -> HolesService:
+        """Evaluations of a named collection by judgements with holes."""
+        from mdr.services.holes import HolesService
+
+        return HolesService(self.measuring(name), lambda: self.campaigns, name)
 
     @cached_property
     def judging(self) -> JudgingService:
@@ -189,3 +263,9 @@ class Workbench:
         from mdr.storage.judgements import JudgementStore
 
         return JudgingService(JudgementStore(self.settings.judgements))
+
+
+def _searches(made: Artefact, content: str) -> bool:
+    """Whether it is a dense index over the collection with this content."""
+    manifest = made.manifest
+    return manifest.stage == "index-dense" and manifest.inputs[baselines.COLLECTION]["content"] == content

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
+from urllib.error import HTTPError
+from urllib.request import HTTPCookieProcessor, Request, build_opener, urlopen
 
 import pytest
 
@@ -80,8 +81,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         app.communicate(timeout=30)
 
 
-def post(url: str, value: Any) -> Any:
-    with urlopen(Request(url, json.dumps(value).encode(), {"content-type": "application/json"}), timeout=60) as reply:
+def post(url: str, value: Any, send: Any = urlopen) -> Any:
+    with send(Request(url, json.dumps(value).encode(), {"content-type": "application/json"}), timeout=60) as reply:
         return json.load(reply)
 
 
@@ -102,11 +103,17 @@ def test_from_nothing_to_an_answer_and_a_grade(address: str) -> None:
     thai = client.predict(query=question, langs=["th"], engine="dense", api_name="/search")
     assert {found["lang"] for found in thai["found"]} == {"th"}
     grade = {"event": "a-first-grade", "collection": "sample", "query": question, "passage": best["id"], "grade": 3}
-    assert post(f"{address}/mdr/grade", grade) == {"event": "a-first-grade", "grade": 3}
+    with pytest.raises(HTTPError, match="401"):
+        post(f"{address}/mdr/grade", grade)  # who has not opened the page is nobody
+    visitor = build_opener(HTTPCookieProcessor())
+    visitor.open(f"{address}/", timeout=60).close()
+    assert post(f"{address}/mdr/grade", grade, visitor.open) == {"event": "a-first-grade", "grade": 3}
 
 
 @pytest.mark.slow
-def test_programs_find_one_tool(address: str) -> None:
+def test_programs_find_tools_that_read(address: str) -> None:
     with urlopen(f"{address}/gradio_api/mcp/schema", timeout=60) as reply:
-        [tool] = json.load(reply)
-    assert tool["name"] == "search" and tool["inputSchema"]["required"] == ["query"]
+        tools = {tool["name"]: tool for tool in json.load(reply)}
+    assert {"search", "compare", "evaluate", "campaigns"} <= set(tools)
+    assert tools["search"]["inputSchema"]["required"] == ["query"]
+    assert all(tool["description"] for tool in tools.values())

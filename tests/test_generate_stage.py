@@ -29,7 +29,7 @@ from mdr.core.filters import (
 from mdr.errors import InputError, MismatchError
 from mdr.pipeline import Recipe, Step
 from mdr.recipes.baselines import indexes, prepare
-from mdr.services.generation_report import load, markdown
+from mdr.services.pair_reports import load, markdown
 from mdr.settings import Settings
 from mdr.stages import generate, sifter
 from mdr.stages.selection import Selection, select

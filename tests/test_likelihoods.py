@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mdr.engines import cached_generator
+from mdr.engines import cached_scores
 from mdr.engines.cached_generator import CachedGenerator
 from mdr.errors import InputError, StorageError
 from mdr.ports import Scores
@@ -115,7 +115,7 @@ def test_it_writes_as_the_generator_does(path: Path) -> None:
 
 
 def test_a_run_that_stops_goes_on_where_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cached_generator, "_KEPT_AT_ONCE", 2)
+    monkeypatch.setattr(cached_scores, "_KEPT_AT_ONCE", 2)
     with pytest.raises(KeyboardInterrupt):
         CachedGenerator(Counting(most=5), path).log_likelihood(QUERIES, PASSAGES)
     rest = Counting()

@@ -15,7 +15,7 @@ from mdr.core.mining import EMPTY, LONG, NO_AGREEMENT, NO_PASSAGES, NOT_FOUND, N
 from mdr.errors import InputError, MismatchError, MissingError
 from mdr.pipeline import Recipe, Step
 from mdr.recipes.baselines import indexes, prepare
-from mdr.services.mining_report import load, markdown
+from mdr.services.pair_reports import load, markdown
 from mdr.settings import ROOT, Settings
 from mdr.stages import miner
 from mdr.storage.artefacts import Artefact, ArtefactStore

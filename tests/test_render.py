@@ -14,6 +14,8 @@ from mdr.services.judging import GRADES
 from mdr.services.search import Answer, Found, Side
 from mdr.settings import ROOT
 from mdr.types import Passage, Query, Term
+from mdr.ui.address import System
+from mdr.ui.answers import Card, Column, Versions
 from mdr.ui.render import EXCERPT, SCRIPTS, Renderer, pieces, shown, visible
 
 render = Renderer(ROOT / "assets")
@@ -48,16 +50,15 @@ def shape(page: Page) -> list[tuple[str, list[str]]]:
     return [(tag, sorted(attributes)) for tag, attributes in page.elements]
 
 
-def answer_page(passage: Passage, query: str = "q", terms: tuple[Term, ...] = (), **changes: object) -> Page:
-    found = Found(1, 0.5, passage, Side(2, 7.25), None, terms)
+def answer_page(passage: Passage, text: str = "q", terms: tuple[Term, ...] = (), **changes: object) -> Page:
+    found = Found(1, 0.5, passage, Side(2, 7.25), None, terms, Side(1, 0.5))
+    answer = Answer(Query("", "en", text), Guess("en", 1.0), "hybrid", [found], 3.2)
     values = {
         "nonce": "n",
         "permalink": "?q=x",
         "collection": "sample",
-        "answer": Answer(Query("", "en", query), Guess("en", 1.0), "hybrid", [found], 3.2),
-        "engine": "hybrid",
-        "cards": [(found, [])],
-        "count": 1,
+        "query": answer.query,
+        "columns": [Column(System("hybrid"), answer, [Card(found, Versions(None, (), ()), 0)])],
         "depth": 100,
         "grades": GRADES,
         "mine": {},
@@ -158,7 +159,10 @@ def test_a_grade_given_before_is_pressed() -> None:
 def test_an_unsure_language_is_said_and_an_empty_answer_offers_ways_out() -> None:
     nothing = Answer(Query("", "", "?"), Guess("", 0.0), "bm25", [], 0.2)
     page = answer_page(
-        Passage("p", "en", "", ""), answer=nothing, cards=[], ways_out=[("?q=x&engine=dense", "Search by meaning")]
+        Passage("p", "en", "", ""),
+        query=nothing.query,
+        columns=[Column(System("bm25"), nothing, [])],
+        ways_out=[("?q=x&engine=dense", "Search by meaning")],
     )
     assert "language I am not sure of" in page.text and "No passage" in page.text
     assert [attributes["href"] for tag, attributes in page.elements if tag == "a"] == ["?q=x&engine=dense"]

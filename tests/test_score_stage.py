@@ -18,7 +18,7 @@ from mdr.engines.cached_generator import CachedGenerator
 from mdr.errors import InputError, MismatchError, MissingError
 from mdr.pipeline import Recipe, Step
 from mdr.recipes.baselines import indexes, prepare
-from mdr.services.scoring_report import load, markdown
+from mdr.services.pair_reports import load, markdown
 from mdr.settings import Settings
 from mdr.stages import score
 from mdr.stages.score import FEW, NO_ANSWER

@@ -36,6 +36,9 @@ class Side_:
         kept = [id for id in self.ids if langs is None or lang[id] in langs][:k]
         return [[Hit(id, 100.0 - rank) for rank, id in enumerate(kept)] for _ in queries]
 
+    def like(self, passage: Passage, k: int, *, langs: Some[str] | None = None) -> Ranking:
+        return self.search([Query("", "", passage.text)], k, langs=langs)[0]
+
     def terms(self, query: str, passage: Passage) -> list[Term]:
         return [Term("text", 1.5, ((len(passage.title) + 1, len(passage.title) + 5),))]
 
@@ -90,9 +93,9 @@ def test_a_hit_tells_its_place_on_both_sides(collection: Collection) -> None:
     answer = service.search("x", engine="hybrid", k=10)
     seen = {found.passage.id: (found.lexical, found.dense, len(found.terms)) for found in answer.found}
     assert seen == {
-        "p001": (Side(1, 100.0), None, 1),
-        "p002": (Side(2, 99.0), Side(1, 100.0), 1),
-        "p003": (None, Side(2, 99.0), 0),
+        "p001": (Side(1, 100.0, 1.0), None, 1),
+        "p002": (Side(2, 99.0, 1 / 3), Side(1, 100.0, 2 / 3), 1),  # ½ of the unit from words, 1 from meaning
+        "p003": (None, Side(2, 99.0), 0),  # both lists' last: nothing to share
         "p004": (Side(3, 98.0), None, 1),
     }
     assert [found.rank for found in answer.found] == [1, 2, 3, 4]
@@ -100,6 +103,21 @@ def test_a_hit_tells_its_place_on_both_sides(collection: Collection) -> None:
     [term] = answer.found[0].terms
     [(begin, end)] = term.spans
     assert answer.found[0].passage.full_text[begin:end] == "text"
+
+
+def test_every_engine_tells_the_place_of_both_together(collection: Collection) -> None:
+    service = SearchService(collection, Side_(["p001", "p002", "p004"]), Side_(["p002", "p003"]), Identifier())
+    fused = {found.passage.id: found.fused for found in service.search("x", engine="hybrid").found}
+    words = service.search("x", engine="bm25")
+    assert [found.fused for found in words.found] == [fused["p001"], fused["p002"], fused["p004"]]
+    assert fused["p002"] and fused["p002"].rank == 1
+
+
+def test_a_quota_leaves_ranks_as_they_were(collection: Collection) -> None:
+    """Only one passage of a language is shown; that it was the fourth stays known."""
+    service = SearchService(collection, Side_(["p000", "p003", "p006", "p001"]), Side_([]), Identifier())
+    _, second = service.search("x", quota=1).found
+    assert (second.rank, second.passage.id, second.fused and second.fused.rank) == (2, "p001", 4)
 
 
 def test_both_sides_empty_is_an_answer(collection: Collection) -> None:

@@ -21,7 +21,7 @@ import torch
 
 from mdr import pipeline
 from mdr.engines.encoder import find_model, load_encoder
-from mdr.errors import ArtefactError, InputError
+from mdr.errors import ArtefactError, FormatError, InputError, MissingError
 from mdr.pipeline import Recipe, Step
 from mdr.ports import Encoder
 from mdr.recipes.baselines import prepare
@@ -231,6 +231,31 @@ def test_texts_are_kept_and_limited(store: ArtefactStore, tmp_path: Path) -> Non
     two = load_texts(texts_artefact(store, tmp_path, parallel_langs=("en", "fi")).folder)
     told = {two.langs[member] for meaning in two.meanings for member in meaning}
     assert told == {"en", "fi"} and "sw" in two.langs
+
+
+def test_tables_of_aligned_texts_are_read(store: ArtefactStore, tmp_path: Path, static: Path) -> None:
+    """Languages by their heads; a line is a meaning; unknown languages and empty cells are nothing. Enough to train."""
+    folder = tmp_path / "texts" / "parallel" / "own"
+    folder.mkdir(parents=True)
+    lines = ["en\tfi\ttlh\tsw", *(f"en {word}\tfi {word}\tklingon\t" for word in WORDS), "alone\t\t\t", "a\tb\tc\td"]
+    (folder / "table.tsv").write_text("\r\n".join(lines) + "\r\n", encoding="utf-8")
+    made = texts_artefact(store, tmp_path)
+    read = load_texts(made.folder)
+    told = [{read.langs[member]: read.texts[member] for member in meaning} for meaning in read.meanings]
+    assert told == [*({"en": f"en {word}", "fi": f"fi {word}"} for word in WORDS), {"en": "a", "fi": "b", "sw": "d"}]
+    assert read.passages == [] and set(read.sources) == {"own"}
+    semantic = {"loss": "semantic", "batch": 6, "sources": {"translation": 1.0}}
+    model, _ = train(store, settings(static, objectives=[semantic]), texts=made)
+    assert model.manifest.counts["texts"] == 24, "what stands alone is a text, too"
+    (folder / "table.tsv").write_text("en\tfi\na\tb\nonly one\n")
+    with pytest.raises(FormatError, match=r"table.tsv:3: has 1 cells, the heading 2"):
+        texts_artefact(store, tmp_path)
+    (folder / "table.tsv").write_text("hello\tworld\n")
+    with pytest.raises(FormatError, match=r"table.tsv:1: names fewer than two languages"):
+        texts_artefact(store, tmp_path)
+    (folder / "table.tsv").unlink()
+    with pytest.raises(MissingError, match="neither parallel texts nor passages"):
+        texts_artefact(store, tmp_path)
 
 
 def test_two_towers_learn_apart(store: ArtefactStore, tmp_path: Path, bert: Path) -> None:

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import typer
 
-from mdr.cli import data, evaluation, exports, machine, publish, runs
+from mdr.cli import (
+    accounts,
+    campaigns,
+    comparison,
+    data,
+    diffs,
+    evaluation,
+    exports,
+    judgements,
+    machine,
+    pairs,
+    publish,
+    reproduction,
+    runs,
+)
 
 app = typer.Typer(
     name="mdr",
@@ -13,7 +27,22 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for part in (data, evaluation, exports, runs, publish, machine):
+_PARTS = (
+    accounts,
+    campaigns,
+    data,
+    evaluation,
+    comparison,
+    exports,
+    judgements,
+    pairs,
+    runs,
+    reproduction,
+    diffs,
+    publish,
+    machine,
+)
+for part in _PARTS:
     part.register(app)
 
 

@@ -10,6 +10,7 @@ import typer
 from mdr.cli.artefacts import made_report, summary
 from mdr.cli.desk import Desk, add_command
 from mdr.cli.output import Report, counted, size, table
+from mdr.cli.run_events import recording
 from mdr.errors import MdrError
 
 RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE.toml", help="A recipe file; see assets/recipes.")]
@@ -25,13 +26,15 @@ def run(
     desk: Desk,
     recipe: RecipeFile,
     name: Annotated[str, typer.Option(help="What to call the run; without: the recipe's own name.")] = "",
+    events: Annotated[Path | None, typer.Option(help="Also write what happens to this file, as lines of JSON.")] = None,
 ) -> Report:
     """Carry a recipe out; what is there already is reused."""
     from mdr.pipeline import recipe_from_file
 
-    read = recipe_from_file(recipe)
-    name = name or read.name
-    return made_report(name, desk.watch(desk.bench.run(read, name)))
+    with recording(events) as recorded:
+        read = recipe_from_file(recipe)
+        name = name or read.name
+        return made_report(name, desk.watch(recorded(desk.bench.run(read, name))))
 
 
 def plan(desk: Desk, recipe: RecipeFile) -> Report:

@@ -52,7 +52,7 @@ def language_bias(
         if ranking:
             top = ranking[:TOP]
             shares.append(sum(passage_lang(hit.id) == lang for hit in top) / len(top))
-        best = _rank_by_language(qrels[query], ranking, passage_lang, k)
+        best = ranks_by_language(qrels[query], ranking, passage_lang, k)
         for other, rank in best.items():
             ranks.setdefault((lang, other), []).append(rank)
         if len(best) > 1:
@@ -67,7 +67,7 @@ def language_bias(
     )
 
 
-def _rank_by_language(
+def ranks_by_language(
     grades: Mapping[str, int], ranking: Ranking, passage_lang: Callable[[str], str], k: int
 ) -> dict[str, int]:
     """The rank of the best answer in each language that has one. Answers are the passages with the highest grade."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import NamedTuple
 
 from mdr.errors import InputError
 
@@ -12,6 +13,14 @@ QUERY_LIMIT = 4_000
 # Thai to Burmese, Khmer, kana and Han are written without spaces: there each character counts as a word.
 UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 """For the brackets of a regular expression."""
+
+
+class Word(NamedTuple):
+    """A word as it is compared, and where it stands in its text."""
+
+    term: str
+    start: int
+    end: int
 
 
 def clean(text: str) -> str:

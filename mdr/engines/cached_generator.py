@@ -5,15 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from mdr.errors import InputError
+from mdr.engines.cached_scores import CachedScores
 from mdr.ports import Generator, Scores
-from mdr.storage.likelihoods import LikelihoodFile, likelihood_key
 from mdr.types import Passage, Query
-
-_KEPT_AT_ONCE = 512
-"""Pairs that are lost at most when scoring is killed."""
 
 
 class CachedGenerator:
@@ -21,7 +15,7 @@ class CachedGenerator:
 
     def __init__(self, generator: Generator, path: Path) -> None:
         self._generator = generator
-        self._file = LikelihoodFile(path)
+        self._scores = CachedScores(path)
 
     @property
     def fingerprint(self) -> str:
@@ -34,29 +28,8 @@ class CachedGenerator:
 
     def log_likelihood(self, queries: Sequence[Query], passages: Sequence[Passage]) -> Scores:
         """What the file knows, and what the generator says of the rest."""
-        if len(queries) != len(passages):
-            raise InputError(
-                f"{len(queries):,} queries are given with {len(passages):,} passages", "give one beside each"
-            )
-        fingerprint = self.fingerprint
-        keys = [likelihood_key(fingerprint, *pair) for pair in zip(queries, passages, strict=True)]
-        places = dict(zip(reversed(keys), reversed(range(len(keys))), strict=True))  # the first of equal pairs
-        known = self._file.get(list(places))
-        # Long passages first, as generators do: chunks of like lengths cost least.
-        missing = sorted(
-            (place for key, place in places.items() if key not in known),
-            key=lambda place: (-len(passages[place].full_text), passages[place].full_text, place),
-        )
-        for start in range(0, len(missing), _KEPT_AT_ONCE):
-            chunk = missing[start : start + _KEPT_AT_ONCE]
-            scores = self._generator.log_likelihood(
-                [queries[place] for place in chunk], [passages[place] for place in chunk]
-            )
-            new = {keys[place]: float(score) for place, score in zip(chunk, scores, strict=True)}
-            self._file.put(new)
-            known |= new
-        return np.array([known[key] for key in keys], dtype=np.float64)
+        return self._scores.of(self.fingerprint, self._generator.log_likelihood, queries, passages)
 
     def close(self) -> None:
         """Let go of the file."""
-        self._file.close()
+        self._scores.close()

@@ -20,9 +20,9 @@ from mdr.core.text import clean
 from mdr.engines.devices import AUTO, FULL, check_precision, pick_device
 from mdr.engines.encoder import find_model
 from mdr.engines.generator_folder import GeneratorFolder, read_generator_folder
-from mdr.engines.generator_prompts import Ids, Prompts
-from mdr.engines.language_models import Decoder, EncoderDecoder, LanguageModel, padded, shared_batches
-from mdr.engines.networks import load_network, within_positions
+from mdr.engines.generator_network import load_generator_network
+from mdr.engines.generator_prompts import Ids
+from mdr.engines.language_models import padded, shared_batches
 from mdr.engines.probe import low_precision
 from mdr.engines.sampling import stream
 from mdr.engines.writing import Writer
@@ -65,17 +65,10 @@ class TransformerGenerator:
         self._model = model
         self._precision = check_precision(precision)
         self._device = pick_device(device)
-        self._tokenizer, self._network = load_network(model.folder, _shape, dtype=self._weights())
-        self._network.to(self._device)
-        if not self._tokenizer.is_fast:
-            raise ModelError(f"{model.folder}: its tokenizer has no fast form", "use a model with a tokenizer.json")
-        ends = _ends(model, self._tokenizer, self._network)
-        reads_on = not self._network.config.is_encoder_decoder
-        self._language_model: LanguageModel = (
-            Decoder(self._network) if reads_on else EncoderDecoder(self._network, _first(model, self._network))
-        )
-        self._prompts = Prompts(model, self._tokenizer, reads_on=reads_on, room=self._room(reads_on), ends=ends)
-        self._writer = Writer(model, self._language_model, self._tokenizer, ends)
+        loaded = load_generator_network(model, dtype=self._weights(), device=self._device)
+        self._tokenizer, self._network, self._prompts = loaded.tokenizer, loaded.network, loaded.prompts
+        self._language_model = loaded.language_model
+        self._writer = Writer(model, self._language_model, self._tokenizer, loaded.ends)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -152,50 +145,10 @@ class TransformerGenerator:
         with torch.autocast(self._device, chosen, enabled=chosen is not None):
             yield
 
-    def _room(self, reads_on: bool) -> int:
-        """Tokens of a prompt; who reads on needs positions for the question, too."""
-        if not reads_on:
-            return within_positions(self._model.max_length, self._network)
-        prefix = self._tokenizer(self._model.target.format(query=""), add_special_tokens=False)["input_ids"]
-        question = len(prefix) + self._model.max_query_length + 1
-        return within_positions(self._model.max_length + question, self._network) - question
-
 
 def _named(precision: str) -> torch.dtype:
     found: torch.dtype = getattr(torch, precision)
     return found
-
-
-def _shape(config: Any) -> Any:
-    """The class that can answer, by what a config says."""
-    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
-    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
-
-    if config.is_encoder_decoder:
-        return AutoModelForSeq2SeqLM
-    if config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False):
-        raise ModelError(
-            f"a {config.model_type} model fills gaps and cannot write", "generators are seq2seq or causal models"
-        )
-    return AutoModelForCausalLM
-
-
-def _ends(model: GeneratorFolder, tokenizer: Any, network: Any) -> frozenset[int]:
-    said = getattr(network.generation_config, "eos_token_id", None)
-    known = [*(said if isinstance(said, list) else [said]), tokenizer.eos_token_id]
-    found = frozenset(token for token in known if token is not None)
-    if not found:
-        raise ModelError(f"{model.folder}: no token ends a text", "set eos_token in its tokenizer_config.json")
-    return found
-
-
-def _first(model: GeneratorFolder, network: Any) -> int:
-    """What a decoder is given to begin with."""
-    for name in ("decoder_start_token_id", "bos_token_id", "pad_token_id"):
-        for config in (network.generation_config, network.config):
-            if (found := getattr(config, name, None)) is not None:
-                return int(found)
-    raise ModelError(f"{model.folder}: no token starts a decoder", "set decoder_start_token_id in its config.json")
 
 
 def _paired(one: Sequence[Any], other: Sequence[Any], what: str) -> None:

@@ -29,6 +29,18 @@ def control_tokens(tokenizer: Any) -> dict[int, str]:
     return added | dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
 
 
+class Plain:
+    """Makes texts say nothing but themselves: cleaned, cut, and without a model's control tokens spelled out."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        names = sorted(filter(None, control_tokens(tokenizer).values()), key=len, reverse=True)
+        self._controls = re.compile("|".join(map(re.escape, names)) or "(?!)", re.IGNORECASE)
+
+    def __call__(self, text: str, tokens: int) -> str:
+        """As much of a text as so many tokens can hold."""
+        return clean(self._controls.sub(" ", text[: tokens * _CHARACTERS_PER_TOKEN]))
+
+
 class Prompts:
     """What a model reads and is to write. `reads_on`: it continues its prompt, as decoders without an encoder do."""
 
@@ -38,15 +50,10 @@ class Prompts:
         self._model, self._tokenizer, self._reads_on, self._room, self._ends = model, tokenizer, reads_on, room, ends
         self._end = min(ends) if tokenizer.eos_token_id is None else tokenizer.eos_token_id
         self._chats = reads_on and bool(tokenizer.chat_template)
-        names = sorted(filter(None, control_tokens(tokenizer).values()), key=len, reverse=True)
-        self._controls = re.compile("|".join(map(re.escape, names)) or "(?!)", re.IGNORECASE)
+        self.plain = Plain(tokenizer)
         self._lock = Lock()  # a tokenizer keeps its truncation as state
         self.prefix = self._tokens([model.target.format(query="").rstrip()], special=False)[0]
         """What a model is given of its own answer before it writes."""
-
-    def plain(self, text: str, tokens: int) -> str:
-        """A text that says nothing but itself: cleaned, cut, and without a model's control tokens spelled out."""
-        return clean(self._controls.sub(" ", text[: tokens * _CHARACTERS_PER_TOKEN]))
 
     def inputs(self, passages: Sequence[Passage], langs: Sequence[str]) -> list[Ids]:
         """What the model reads, for each passage and the language beside it."""

@@ -248,6 +248,11 @@ def read_config(path: Path, kind: type = dict) -> Any:
     return value
 
 
+def body_of(folder: Path) -> Path:
+    """Where the network of a folder lies, with its tokenizer."""
+    return read_model_folder(folder).body_folder if (folder / "modules.json").is_file() else folder
+
+
 def shaping_files(folder: Path) -> dict[str, str]:
     """Name and hash of every file of a folder that can change what its network answers."""
     paths = sorted(file for pattern in _SHAPING for file in folder.glob(pattern))

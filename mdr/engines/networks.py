@@ -18,11 +18,13 @@ def load_network(
     choose: Callable[[Any], Any],
     *,
     unused: Sequence[str] = (),
+    fresh: Sequence[str] = (),
     dtype: torch.dtype = torch.float32,
 ) -> tuple[Any, Any]:
     """Tokenizer and network of a folder; `choose` picks the class by the config.
 
-    Weights that are missing are an error, unless their names start with one of `unused`.
+    Weights that are missing are an error, unless their names start with one of `unused`, or are below one of `fresh`:
+    then they begin at random, whatever shape they had.
     """
     from transformers import AutoConfig, AutoTokenizer
     from transformers.utils import logging
@@ -36,7 +38,13 @@ def load_network(
         config = AutoConfig.from_pretrained(folder, **safe)
         tokenizer = AutoTokenizer.from_pretrained(folder, **safe)
         network, report = choose(config).from_pretrained(
-            folder, config=config, use_safetensors=True, dtype=dtype, output_loading_info=True, **safe
+            folder,
+            config=config,
+            use_safetensors=True,
+            dtype=dtype,
+            output_loading_info=True,
+            ignore_mismatched_sizes=bool(fresh),
+            **safe,
         )
     except ModelError:
         raise
@@ -46,12 +54,17 @@ def load_network(
             f"{folder} cannot be loaded by transformers: {first}",
             "the folder needs config.json, tokenizer files and *.safetensors; models with own code are not run",
         ) from error
-    missing = sorted(name for name in report["missing_keys"] if not name.startswith(tuple(unused)))
-    if missing or report["mismatched_keys"]:
+
+    def needed(name: str) -> bool:
+        return not name.startswith(tuple(unused)) and set(fresh).isdisjoint(name.split("."))
+
+    missing = sorted(filter(needed, report["missing_keys"]))
+    other = [name for name, *_ in report["mismatched_keys"] if needed(name)]
+    if missing or other:
         raise ModelError(
             f"{folder}: {len(missing)} weights are missing ({', '.join(missing[:3])})"
             if missing
-            else f"{folder}: {len(report['mismatched_keys'])} weights have other shapes than config.json says",
+            else f"{folder}: {len(other)} weights have other shapes than config.json says",
             "config.json and the weights belong to different models; save or download the model again",
         )
     return tokenizer, network.eval()

@@ -12,7 +12,7 @@ from mdr.errors import MismatchError
 from mdr.ports import Encoder, Mask, Matrix, Retriever, VectorIndex
 from mdr.storage.collection import Collection
 from mdr.storage.files import digest
-from mdr.types import Hit, Query, Ranking
+from mdr.types import Hit, Passage, Query, Ranking
 
 
 class DenseRetriever:
@@ -29,12 +29,12 @@ class DenseRetriever:
                 f"the index holds {len(index):,} vectors, the collection {len(collection):,} passages",
                 "index the collection again: `mdr index NAME`",
             )
-        self._encoder, self._index, self._collection = encoder, index, collection
+        self.encoder, self._index, self._collection = encoder, index, collection
 
     @property
     def fingerprint(self) -> str:
         """Encoder and vectors."""
-        return digest(["dense", self._encoder.fingerprint, self._index.fingerprint])
+        return digest(["dense", self.encoder.fingerprint, self._index.fingerprint])
 
     def search(
         self, queries: Sequence[Query], k: int, *, langs: Some[str] | None = None, subset: Some[str] | None = None
@@ -42,12 +42,20 @@ class DenseRetriever:
         """The k nearest passages for each query."""
         if k <= 0 or not queries or not len(self._collection):
             return [[] for _ in queries]
-        vectors = self._encoder.encode([query.text for query in queries], "query")
+        vectors = self.encoder.encode([query.text for query in queries], "query")
         allowed = self._collection.mask(
             None if langs is None else list(langs), None if subset is None else list(subset)
         )
         with no_collecting():
             return self._nearest(vectors, k, k + 1, allowed)
+
+    def like(self, passage: Passage, k: int, *, langs: Some[str] | None = None) -> Ranking:
+        """The k passages nearest to a passage, itself included."""
+        if k <= 0 or not len(self._collection):
+            return []
+        vectors = self.encoder.encode([passage.full_text], "passage")
+        [ranking] = self._nearest(vectors, k, k + 1, self._collection.mask(None if langs is None else list(langs)))
+        return ranking
 
     def _nearest(self, vectors: Matrix, k: int, depth: int, allowed: Mask | None) -> list[Ranking]:
         """The k nearest, ties by id. The index breaks ties by position: a query for which it finds equals on both

@@ -6,17 +6,10 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import NamedTuple
+
+from mdr.core.text import Word
 
 _LETTER_OR_DIGIT = re.compile(r"[^\W_]")
-
-
-class Word(NamedTuple):
-    """A word as it is indexed, and where it stands in the text."""
-
-    term: str
-    start: int
-    end: int
 
 
 def words(text: str, lang: str) -> Iterator[Word]:

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mdr.engines.model_folder import ModelFolder
-from mdr.engines.texts import readable
+from mdr.engines.texts import places, readable
 from mdr.errors import ModelError
-from mdr.ports import Matrix
+from mdr.ports import Matrix, Tokens
 from mdr.types import Role
 
 _CHARACTERS = 100_000
@@ -71,6 +71,14 @@ class StaticEncoder:
             vectors /= np.where(norms > 0, norms, 1)[:, None]
         return vectors
 
+    def tokens(self, text: str, role: Role) -> Tokens:
+        """A row per token, as it is added up; each as often as it comes, damped or not."""
+        prompt = self._model.prompts[role]
+        [prepared] = readable([text], prompt, _CHARACTERS)
+        encoding = self._tokenizer.encode(prepared, add_special_tokens=False)
+        kept, spans = places(encoding.offsets, len(prompt))
+        return Tokens(self._read(np.array(encoding.ids, dtype=np.int64)[kept]), spans)
+
     def _mean(self, texts: list[str], out: Matrix) -> None:
         encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         ids = [encoding.ids for encoding in encodings]
@@ -78,9 +86,7 @@ class StaticEncoder:
         if self._model.damped:
             ids, counts = map(list, zip(*map(_distinct, ids), strict=True))
         tokens = np.fromiter(chain.from_iterable(ids), dtype=np.int64)
-        rows = self._rows[tokens, : self.dimension].astype(np.float32, copy=False)
-        if self._scale is not None:
-            rows *= self._scale[tokens] if len(self._scale) > 1 else self._scale
+        rows = self._read(tokens)
         if counts:
             rows *= np.fromiter(chain.from_iterable(counts), dtype=np.float32)[:, None]
         start = 0
@@ -89,6 +95,12 @@ class StaticEncoder:
                 np.add.reduce(rows[start : start + len(own)], axis=0, out=vector)
                 vector /= len(own)
                 start += len(own)
+
+    def _read(self, tokens: NDArray[np.int64]) -> Matrix:
+        rows = self._rows[tokens, : self.dimension].astype(np.float32, copy=False)
+        if self._scale is not None:
+            rows *= self._scale[tokens] if len(self._scale) > 1 else self._scale
+        return rows
 
 
 def _distinct(ids: list[int]) -> tuple[list[int], list[float]]:

@@ -14,6 +14,16 @@ def readable(texts: Sequence[str], prompt: str, limit: int) -> list[str]:
     return [prompt + _readable(text, position, limit) for position, text in enumerate(texts)]
 
 
+def places(offsets: Sequence[tuple[int, int]], prompt: int) -> tuple[list[int], tuple[tuple[int, int], ...]]:
+    """Which tokens stand for characters of the text itself, and where there; a prompt comes first and does not count.
+
+    >>> places([(0, 0), (0, 3), (3, 7), (7, 9)], 5)
+    ([2, 3], ((0, 2), (2, 4)))
+    """
+    kept = [at for at, (start, end) in enumerate(offsets) if end > max(start, prompt)]
+    return kept, tuple((max(offsets[at][0] - prompt, 0), offsets[at][1] - prompt) for at in kept)
+
+
 def _readable(text: str, position: int, limit: int) -> str:
     if not isinstance(text, str):
         raise InputError(f"text {position} is {type(text).__name__}, not a string", "give texts")

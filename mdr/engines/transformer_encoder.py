@@ -19,8 +19,9 @@ from mdr.engines.model_folder import ModelFolder
 from mdr.engines.networks import load_network, within_positions
 from mdr.engines.pooling import Head
 from mdr.engines.probe import low_precision
-from mdr.engines.texts import readable
-from mdr.ports import Matrix
+from mdr.engines.texts import places, readable
+from mdr.errors import UnavailableError
+from mdr.ports import Matrix, Tokens
 from mdr.types import Role
 
 _CHARACTERS_PER_TOKEN = 64
@@ -70,6 +71,30 @@ class TransformerEncoder:
                     batch = [tokens[place] for place in places]
                     vectors[start + places] = self._run(batch, self._prompt_tokens[role])
         return vectors
+
+    def tokens(self, text: str, role: Role) -> Tokens:
+        """The last states before pooling, in fp32; special tokens stand for no characters and are left out."""
+        if not self._tokenizer.is_fast:
+            raise UnavailableError(
+                f"the tokenizer of {self._model.folder} does not say where its tokens stand",
+                "use a model with a tokenizer.json",
+            )
+        prompt = self._model.prompts[role]
+        [prepared] = readable([text], prompt, self._length * _CHARACTERS_PER_TOKEN)
+        if self._model.lowercase:  # letter by letter: a text that changed its length would move every place
+            prepared = "".join(small if len(small := char.lower()) == 1 else char for char in prepared)
+        with self._lock:
+            encoded = self._tokenizer(
+                prepared, truncation=True, max_length=self._length, return_offsets_mapping=True
+            )
+        kept, spans = places(encoded["offset_mapping"], len(prompt))
+        if not kept:
+            return Tokens(np.zeros((0, int(self._network.config.hidden_size)), dtype=np.float32), ())
+        with torch.inference_mode():
+            ids = torch.tensor([encoded["input_ids"]], device=self._device)
+            states = self._network(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+        vectors: Matrix = states[0, kept].float().cpu().numpy()
+        return Tokens(vectors, spans)
 
     def _arithmetic(self, texts: int) -> torch.autocast:
         """The precision asked for, or the fastest one here; inside, weights are converted once."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mdr.errors import MismatchError
-from mdr.ports import Encoder, Matrix
+from mdr.ports import Encoder, Matrix, Tokens
 from mdr.storage.files import digest
 from mdr.types import Role
 
@@ -34,3 +34,7 @@ class TwoTowers:
     def encode(self, texts: Sequence[str], role: Role) -> Matrix:
         """One row per text."""
         return self._towers[role].encode(texts, role)
+
+    def tokens(self, text: str, role: Role) -> Tokens:
+        """As the side's own encoder reads them."""
+        return self._towers[role].tokens(text, role)

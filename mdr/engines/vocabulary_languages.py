@@ -34,10 +34,10 @@ def own_tokens(counts: Mapping[str, NDArray[np.int64]]) -> dict[str, Mask]:
 
 def write_own_tokens(folder: Path, tokens: Mapping[str, Mask]) -> None:
     """Beside the weights, a bit for each token and language."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     with disk_errors(folder / FILE):
-        save_file({lang: np.packbits(mask) for lang, mask in tokens.items()}, folder / FILE)
+        (folder / FILE).write_bytes(save({lang: np.packbits(mask) for lang, mask in tokens.items()}))
 
 
 def read_own_tokens(folder: Path, size: int) -> dict[str, Mask]:

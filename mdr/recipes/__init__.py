@@ -1,1 +1,1 @@
-"""Each recipe is one page: a sequence of stages with settings."""
+"""Methods as pages: each composes the same stages, with settings of its own."""

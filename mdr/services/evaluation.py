@@ -51,12 +51,15 @@ def table(evaluation: Evaluation, measure: str) -> Table:
     measure = known_measure(evaluation, measure)
     summary = evaluation.summary
     averages = {system: summary["averages"][system][measure] for system in evaluation.systems}
+    against = {system: its[measure] for system, its in summary["comparisons"].items()}
+    return table_of(measure, averages, against)
+
+
+def table_of(measure: str, averages: Mapping[str, Any], against: Mapping[str, Any]) -> Table:
+    """Averages by system, and what each adds to the first of them, side by side."""
     languages = sorted({lang for its in averages.values() for lang in its["languages"]})
-    rows = {
-        system: _row(its, summary["comparisons"].get(system, {}).get(measure), languages)
-        for system, its in averages.items()
-    }
-    baseline = evaluation.systems[0]
+    rows = {system: _row(its, against.get(system), languages) for system, its in averages.items()}
+    baseline = next(iter(rows))
     queries = {column: cell.queries for column, cell in rows[baseline].items()}
     return Table(measure, baseline, [*languages, MACRO, MICRO], rows, queries)
 

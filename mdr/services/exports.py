@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mdr.core.answers import words_of
+from mdr.core.permissions import require
 from mdr.errors import InputError, MissingError
 from mdr.formats.trec import read_run, write_qrels, write_run
 from mdr.formats.writing import new_folder, text_file
@@ -54,6 +55,7 @@ def export_judgements(
     Qrels hold one grade for all judges, by the policy's name. Tables hold every judge's grade that counts now, or, with
     `every`, all that ever happened.
     """
+    require(judging.person, "export")
     if file.suffix not in (QRELS, *TABLES):
         raise InputError(f"{file.name} does not say its form", f"names end with {', '.join((QRELS, *TABLES))}")
     if file.exists():
@@ -73,10 +75,10 @@ def _csv(events: Sequence[JudgementEvent], file: Path) -> None:
     with text_file(file) as out:
         writer = csv.DictWriter(out, COLUMNS, lineterminator="\r\n")  # with it, both characters get quotes
         writer.writeheader()
-        writer.writerows({name: _inert(value) for name, value in row.items()} for row in _rows(events))
+        writer.writerows({name: inert(value) for name, value in row.items()} for row in _rows(events))
 
 
-def _inert(value: object) -> object:
+def inert(value: object) -> object:
     """A text that no spreadsheet takes for a formula, whoever wrote it: such a text gets an apostrophe before it."""
     return f"'{value}" if isinstance(value, str) and value.lstrip(_BLANK).startswith(_FORMULA) else value
 

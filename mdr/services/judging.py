@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from copy import copy
 from datetime import UTC, datetime
 from math import inf, nan
 from typing import Any, NamedTuple, TypedDict, Unpack
 from uuid import uuid4
 
+from mdr.core.permissions import MACHINE, Permission, Person, require
 from mdr.core.policies import Decided, decide
-from mdr.errors import InputError
+from mdr.errors import InputError, NotAllowedError
 from mdr.storage.collection import Collection
 from mdr.storage.files import digest
+from mdr.storage.judged import standing
 from mdr.storage.judgement_events import ABILITIES, Ability, Action, JudgementEvent, table_of
 from mdr.storage.judgements import JudgementStore
 from mdr.types import Passage, Qrels, Query
@@ -43,11 +46,21 @@ class Imported(NamedTuple):
 
 
 class JudgingService:
-    """What the app and the command line may do with judgements. What returns is durable."""
+    """What the app and the command line may do with judgements. What returns is durable.
+
+    Works for the machine, which may do anything in anybody's name; `acting` gives one that works for a person.
+    """
 
     def __init__(self, store: JudgementStore) -> None:
         self.store = store
+        self.person = MACHINE
         self._undoing = threading.Lock()
+
+    def acting(self, person: Person) -> JudgingService:
+        """The same for a person, who may do what their role may, and that in their own name only."""
+        service = copy(self)
+        service.person = person
+        return service
 
     # -- what judges do -----------------------------------------------------------------------------------
 
@@ -83,6 +96,7 @@ class JudgingService:
         the client's id, of which the same one counts once."""
         if not annotator:
             raise InputError("a judgement needs an annotator", "sign in, or give a name")
+        self._permit(annotator, "adjudicate" if action == "adjudicate" else "judge" if how.get("campaign") else "grade")
         _check(action, {"grade": grade, "note": note, **how})
         record = JudgementEvent(
             event=event or uuid4().hex,
@@ -103,18 +117,27 @@ class JudgingService:
         return record
 
     def undo(
-        self, annotator: str, collection: str, *, campaign: str = "", event: str | None = None
+        self,
+        annotator: str,
+        collection: str,
+        *,
+        campaign: str = "",
+        event: str | None = None,
+        undoes: str | None = None,
     ) -> JudgementEvent | None:
-        """Take back what a judge did last and has not undone, so that what was before holds again; as often as there
-        is something. Gives the withdrawal; None: nothing is left."""
+        """Take back what a judge did last and has not undone, or the event `undoes`, so that what was before holds
+        again; as often as there is something. Gives the withdrawal; None: nothing is left."""
+        self._permit(annotator, "judge" if campaign else "grade")
         with self._undoing:  # or two undos at once would take the same thing back
             if event and (retried := self.store.find(event)):
-                if retried.annotator != annotator or retried.undoes is None:
+                if retried.annotator != annotator or undoes not in (None, retried.undoes) or retried.undoes is None:
                     raise InputError(f"event {event!r} is another judgement already", "give each undo its own id")
                 return retried
-            last = self.store.last(annotator, collection, campaign)
+            last = self.store.find(undoes) if undoes else self.store.last(annotator, collection, campaign)
             if last is None:
                 return None
+            if (last.annotator, last.collection, last.campaign) != (annotator, collection, campaign) or last.undoes:
+                raise InputError(f"event {undoes!r} is nothing to take back here", "take back what you did yourself")
             record = JudgementEvent(
                 event=event or uuid4().hex,
                 happened=datetime.now(UTC),
@@ -138,6 +161,7 @@ class JudgingService:
         """Qrels as judgements of a named annotator about a named collection; all in one commit, each counted once."""
         if not annotator:
             raise InputError("qrels need an annotator", "name who graded, or where the qrels come from")
+        require(self.person, "import")
         if wrong := sorted({grade for grades in qrels.values() for grade in grades.values()} - set(GRADES)):
             raise InputError(f"the qrels have the grades {', '.join(map(str, wrong))}", f"map them to {_SCALE}")
         queries = {query.id: query for query in collection.queries()}
@@ -159,25 +183,27 @@ class JudgingService:
 
     def grades(self, annotator: str, collection: str, query: Query) -> dict[str, int]:
         """What a person has graded for a query, by passage."""
+        self._permit(annotator, "grade", "see-others")
         mine = self.store.judgements(collection, annotator, query.id or query_id(query))
         return {event.passage: event.grade for event in mine if event.grade is not None}
 
     def decided(self, collection: str, policy: str = "majority", campaign: str | None = None) -> Decided:
         """One grade for each query and passage, of one campaign or all; a judge counts once, by the latest grade."""
-        grades: dict[tuple[str, str], dict[str, int]] = {}
-        for event in self.store.current("judgements", collection, campaign=campaign):
-            if event.grade is not None:
-                grades.setdefault((event.query, event.passage), {})[event.annotator] = event.grade
-        adjudicated = {
-            (event.query, event.passage): event.grade
-            for event in self.store.current("adjudications", collection, campaign=campaign)
-            if event.grade is not None
-        }
-        return decide({key: list(given.values()) for key, given in grades.items()}, adjudicated, policy)
+        found = standing(self.store, collection, campaign)
+        return decide({key: list(given.values()) for key, given in found.grades.items()}, found.adjudicated, policy)
 
     def qrels(self, collection: str, policy: str = "majority", campaign: str | None = None) -> Qrels:
         """What is decided, for evaluation."""
         return self.decided(collection, policy, campaign).qrels
+
+    def _permit(self, annotator: str, own: Permission, others: Permission | None = None) -> None:
+        """Refuse what the person that this works for may not do; `others`: what it takes in another's name."""
+        require(self.person, own)
+        if annotator == self.person.name or self.person == MACHINE:
+            return
+        if others is None:
+            raise NotAllowedError(f"{self.person.name!r} cannot judge as {annotator!r}", "judge as yourself")
+        require(self.person, others)
 
 
 def query_id(query: Query) -> str:

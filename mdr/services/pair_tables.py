@@ -5,23 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from mdr.errors import MismatchError
-from mdr.stages.tally import ALL, REPORT
-from mdr.storage.artefacts import Artefact
-from mdr.storage.files import read_json
+from mdr.stages.tally import ALL
 
 Report = Mapping[str, Any]
 _BARS = " ▁▂▃▄▅▆▇█"
-
-
-def load_report(artefact: Artefact, stage: str) -> Report:
-    """The report that a stage wrote with its pairs."""
-    if artefact.manifest.stage != stage:
-        raise MismatchError(
-            f"{artefact.key} was made by stage {artefact.manifest.stage}, not by {stage}",
-            f"give the pairs of a `{stage}` step",
-        )
-    return read_json(artefact.folder / REPORT)
 
 
 def sections_of(report: Report) -> dict[str, Report]:

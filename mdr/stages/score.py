@@ -1,8 +1,10 @@
-"""What a generator thinks of each query's candidates: lists to distil from, and to fine-tune a generator on.
+"""What a teacher thinks of each query's candidates: lists to distil from, and to fine-tune a teacher on.
+
+The teacher is a generator (its likelihood of the query) or, where one is given, a reranker.
 
 Candidates come from the indexes that are given (of two, both lists together), or from given pairs, or from both: then
-a pair's answer is the first of its list. Grades are never read. Likelihoods are kept by content (`engines.
-cached_generator`): a killed run goes on, and a later round asks only for what is new.
+a pair's answer is the first of its list. Grades are never read. Scores are kept by content (`engines.cached_scores`): a
+killed run goes on, and a later round asks only for what is new.
 """
 
 from __future__ import annotations
@@ -24,15 +26,14 @@ from mdr.stages.indexes import (
     QUERIES,
     Langs,
     chosen_queries,
-    generator_of,
+    index_fingerprints,
     open_indexes,
-    teacher_fingerprints,
 )
 from mdr.stages.questions import Pool
 from mdr.stages.scoring_report import scoring_report
 from mdr.stages.stage import Stage, StageSettings, Work
 from mdr.stages.tally import ALL, REPORT, barren, reasons
-from mdr.stages.teacher import Teacher, judged
+from mdr.stages.teacher import RERANKER, Judge, judge_of, judged
 from mdr.storage.artefacts import Artefact
 from mdr.storage.collection import Collection
 from mdr.storage.files import write_json
@@ -45,9 +46,10 @@ NO_ANSWER, FEW = "its pair has no answer", "too few candidates"
 
 
 class ScoreSettings(StageSettings):
-    """Which queries, which candidates, judged by which generator."""
+    """Which queries, which candidates, judged by which teacher."""
 
     generator: str = Field("", description="model folder or hub name; empty: the default generator")
+    reranker: str = Field("", description="model folder or hub name of a reranker to judge instead; empty: none")
     split: str = Field("", description="the split of the queries; empty: all")
     langs: Langs = Field((), description="query languages; empty: all")
     pool: Pool = Field("own", description="search passages in the query's own language, or in all")
@@ -65,20 +67,25 @@ class ScoreSettings(StageSettings):
 
 
 class Score(Stage):
-    """Lists of candidates with a generator's likelihoods."""
+    """Lists of candidates with a teacher's scores."""
 
     name, makes, version = "score", "pairs", 1
     inputs = (COLLECTION,)
-    optional_inputs = ("lexical", "dense", QUERIES, PAIRS, GENERATOR)
+    optional_inputs = ("lexical", "dense", QUERIES, PAIRS, GENERATOR, RERANKER)
     settings_type = ScoreSettings
 
     def hashed_settings(self) -> dict[str, Any]:
         values = super().hashed_settings()
-        del values["generator"]  # the fingerprint names it, by its weights
+        del values["generator"], values["reranker"]  # the fingerprint names it, by its weights
         return values
 
     def fingerprints(self, inputs: Mapping[str, Artefact], engines: Engines) -> dict[str, str]:
-        return teacher_fingerprints(inputs, engines, self.settings.generator)
+        judge = self._judge_of(inputs, engines)
+        return {judge.what: judge.fingerprint} | index_fingerprints(inputs, engines)
+
+    def _judge_of(self, inputs: Mapping[str, Artefact], engines: Engines) -> Judge:
+        settings = self.settings
+        return judge_of("score", inputs, engines, generator=settings.generator, reranker=settings.reranker)
 
     def build(self, work: Work) -> Iterator[Event]:
         self._refuse(work)
@@ -93,7 +100,7 @@ class Score(Stage):
         texts = _Texts(collection, pairs)
         fingerprints = self.fingerprints(work.inputs, work.engines)
         fingerprints |= {side: its.fingerprint for side, its in retrievers.items()}
-        teacher = work.engines.generator(generator_of(work.inputs, settings.generator)).log_likelihood
+        judge = self._judge_of(work.inputs, work.engines)
         proposer = Proposer(
             retrievers,
             same_texts(collection.passages()),
@@ -104,7 +111,7 @@ class Score(Stage):
         with PairWriter(work.draft.folder) as writer:
             groups = self._fit(tasks, writer, collection, searched=bool(retrievers))
             evidence = {"round": settings.round, "fingerprints": fingerprints}
-            named = yield from self._judge(groups, proposer, teacher, texts, writer, evidence)
+            named = yield from self._judge(groups, proposer, judge, texts, writer, evidence)
             writer.passages(texts[id] for id in sorted(named))
             counts = writer.counts
         wanted = settings.candidates or (settings.depth if retrievers else 0)
@@ -169,7 +176,7 @@ class Score(Stage):
         self,
         groups: Mapping[str, Sequence[Task]],
         proposer: Proposer,
-        teacher: Teacher,
+        judge: Judge,
         texts: _Texts,
         writer: PairWriter,
         evidence: Mapping[str, Any],
@@ -187,7 +194,7 @@ class Score(Stage):
                         kept.append(proposal)
                     else:
                         writer.drop(self._unjudged(task, FEW if proposal.ids else NOT_FOUND))
-                scores = self._scores(kept, teacher, texts)
+                scores = self._scores(kept, judge, texts)
                 for proposal in kept:
                     own = tuple(next(scores) for _ in proposal.ids)
                     writer.score(Scored(proposal.query, proposal.ids, own, {**proposal.evidence, **evidence}))
@@ -205,10 +212,10 @@ class Score(Stage):
                 )
         return named
 
-    def _scores(self, proposals: Sequence[Proposal], teacher: Teacher, texts: _Texts) -> Iterator[float]:
+    def _scores(self, proposals: Sequence[Proposal], judge: Judge, texts: _Texts) -> Iterator[float]:
         queries = [proposal.query for proposal in proposals for _ in proposal.ids]
         passages = [texts[id] for proposal in proposals for id in proposal.ids]
-        return iter(judged("score", teacher, queries, passages) if queries else ())
+        return iter(judged("score", judge.teacher, queries, passages, judge.what) if queries else ())
 
     def _unjudged(self, task: Task, reason: str) -> Pair:
         origin = task.pair.origin if task.pair else "mined"

@@ -62,6 +62,17 @@ def read_snapshot(path: Path) -> pa.Table:
     return _as_today(parquet.read_table(path), path)
 
 
+def read_export(path: Path) -> pa.Table:
+    """The events of a table that was exported; where a checksum lies beside it, it must be right."""
+    if _sum_of(path).exists():
+        return read_snapshot(path)
+    try:
+        events = parquet.read_table(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise InputError(f"{path} cannot be read: {error}", "name a .parquet file of judgements") from error
+    return _as_today(events, path)
+
+
 def read_events(path: Path) -> pa.Table:
     """The events of a snapshot or of another judgement file."""
     if path.suffix == ".parquet":

@@ -160,9 +160,11 @@ class JudgementStore:
         where = {"collection": collection, "annotator": annotator, "campaign": campaign, "query": query}
         return self._events(view, where)
 
-    def history(self, collection: str, annotator: str | None = None) -> list[JudgementEvent]:
+    def history(
+        self, collection: str, annotator: str | None = None, campaign: str | None = None
+    ) -> list[JudgementEvent]:
         """Everything that ever happened, in order."""
-        return self._events("events", {"collection": collection, "annotator": annotator})
+        return self._events("events", {"collection": collection, "annotator": annotator, "campaign": campaign})
 
     def last(self, annotator: str, collection: str, campaign: str) -> JudgementEvent | None:
         """What a person did last and has not undone."""

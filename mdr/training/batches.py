@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,3 +104,12 @@ class Source(Protocol):
     draws, so training that resumes at a step sees what it would have seen."""
 
     def draw(self, size: int, turn: int, random: Random) -> Batch: ...
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A source that changes while training goes on."""
+
+    def at(self, progress: float) -> Source:
+        """The source as it is when so much (0 to 1) of training is done: a function of that alone."""
+        ...

@@ -21,15 +21,17 @@ from mdr.storage.files import disk_errors, sha256_file
 from mdr.storage.manifest import MANIFEST
 
 NAME = "README.md"
-Kind = Literal["encoder", "generator"]
+Kind = Literal["encoder", "generator", "reranker"]
 
 _HUB: Mapping[Kind, dict[str, str]] = {
     "encoder": {"library_name": "sentence-transformers", "pipeline_tag": "sentence-similarity"},
     "generator": {"library_name": "transformers", "pipeline_tag": "text-generation"},
+    "reranker": {"library_name": "transformers", "pipeline_tag": "text-ranking"},
 }
 _TAGS: Mapping[Kind, list[str]] = {
     "encoder": ["sentence-transformers", "feature-extraction", "multilingual", "retrieval"],
     "generator": ["query-generation", "multilingual", "retrieval"],
+    "reranker": ["cross-encoder", "multilingual", "retrieval"],
 }
 _LICENCES = re.compile(
     r"apache-2\.0|mit|cc0-1\.0|cc-by(-nc)?(-sa|-nd)?-[234]\.0|bsd-[23]-clause|(l|a)?gpl-3\.0|mpl-2\.0|unlicense|openrail"

@@ -1,4 +1,4 @@
-"""Scored lists as a source of batches: some of each query's candidates, with what a teacher thinks of them."""
+"""Lists as a source of batches: some of each query's candidates, with what a teacher thinks of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mdr.errors import InputError
-from mdr.training.batches import NONE, Batch, Ints, Random, bags
+from mdr.training.batches import Batch, Ints, Random, bags
 from mdr.training.deck import Deck
 
 
@@ -16,15 +16,14 @@ from mdr.training.deck import Deck
 class TokenLists:
     """Lists by place: texts are token ids, each kept once; `candidates` are places among passages.
 
-    `others` are queries that ask the same in another language, where there are some.
+    Without `scores` nobody has judged them: the first answers, and that is all that is known.
     """
 
     queries: Sequence[Ints]
     langs: Sequence[str]
     candidates: Sequence[Ints]
-    scores: Sequence[Sequence[float]]
     passages: Sequence[Ints]
-    others: Sequence[Ints] = ()
+    scores: Sequence[Sequence[float]] = ()
 
     def __len__(self) -> int:
         return len(self.queries)
@@ -44,12 +43,12 @@ class ListSource:
         mixed: float = 0.0,
     ) -> None:
         if not len(lists):
-            raise InputError("there are no scored lists to train on", "check what the scoring step kept, and why")
+            raise InputError("there are no lists to train on", "check what the scoring step kept, and why")
         self._lists, self._first = lists, first
         self._count = count
         if count < 2 or min(len(each) for each in lists.candidates) < count:
             raise InputError(
-                f"a scored list has fewer than {max(2, count)} candidates",
+                f"a list has fewer than {max(2, count)} candidates",
                 "ask for fewer of each, retrieve more, or leave such queries out",
             )
         self._deck = Deck(
@@ -59,17 +58,23 @@ class ListSource:
     def draw(self, size: int, turn: int, random: Random) -> Batch:
         """The batch of a turn."""
         lang, rows = self._deck.page(turn, size)
+        return self.batch(rows, lang, random)
+
+    def batch(self, rows: Ints, lang: str, random: Random) -> Batch:
+        """Some of the candidates of these lists."""
         lists = self._lists
         chosen = np.stack([self._choose(len(lists.candidates[row]), random) for row in rows])
         places = np.stack([np.asarray(lists.candidates[row])[own] for row, own in zip(rows, chosen, strict=True)])
-        scores = [np.asarray(lists.scores[row], np.float32)[own] for row, own in zip(rows, chosen, strict=True)]
         different, columns = np.unique(places, return_inverse=True)
+        teacher = None
+        if lists.scores:
+            judged = zip(rows, chosen, strict=True)
+            teacher = np.stack([np.asarray(lists.scores[row], np.float32)[own] for row, own in judged])
         return Batch(
             bags([lists.queries[row] for row in rows]),
             bags([lists.passages[place] for place in different]),
-            bags([lists.others[row] for row in rows]) if lists.others else NONE,
             candidates=columns.reshape(places.shape).astype(np.int64),
-            teacher=np.stack(scores),
+            teacher=teacher,
             lang=lang,
         )
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from mdr.engines.model_folder import ModelFolder, read_model_folder, towers_of
 from mdr.engines.networks import load_network, within_positions
 from mdr.engines.static_encoder import read_rows
-from mdr.errors import InputError, UnavailableError
+from mdr.errors import InputError
+from mdr.training.adapting import adapted, merged
 from mdr.training.batches import Ints
 from mdr.training.dual import DualEncoder
 from mdr.training.export import join_towers, save_encoder
@@ -99,9 +99,8 @@ def _transformers(
     def save(out: Path) -> None:
         towers = {"": tower} if other is None else {"query": tower, "passage": other}
         for place, each in towers.items():
-            network = each.network.merge_and_unload() if lora else each.network  # type: ignore[operator]
             save_encoder(
-                network,
+                merged(each.network, lora),
                 tokenizer,
                 out / place,
                 pooling=each.pooling,
@@ -126,14 +125,7 @@ def _tower(
     tokenizer, network = load_network(model.body_folder, _body, unused=_UNUSED)
     if hasattr(network, "encoder") and hasattr(network, "decoder"):  # as T5 has
         network = network.get_encoder()
-    if dropout is not None:
-        for module in network.modules():
-            if isinstance(module, nn.Dropout):
-                module.p = dropout
-    if lora:
-        network = _with_lora(network, lora)
-    if checkpointing:
-        network.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    network = adapted(network, lora=lora, checkpointing=checkpointing, dropout=dropout)
     padding = tokenizer.pad_token_id or 0
     return tokenizer, TransformerTower(network, pooling=model.pooling[0], normalise=model.normalise, padding=padding)
 
@@ -142,13 +134,3 @@ def _body(config: Any) -> Any:
     from transformers import AutoModel
 
     return AutoModel
-
-
-def _with_lora(network: Any, lora: Lora) -> Any:
-    try:
-        from peft import LoraConfig, get_peft_model
-    except ImportError as error:
-        raise UnavailableError("LoRA needs the package peft", "pip install peft") from error
-    targets = list(lora.targets) or "all-linear"
-    config = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=targets)
-    return get_peft_model(network, config)

@@ -86,7 +86,7 @@ def _alignment(objective: Objective, batch: Batch, vectors: Vectors) -> Tensor:
     if batch.candidates is None or len(vectors.others) != len(vectors.queries):
         raise InputError(
             "alignment needs candidates for each query, and the query in another language",
-            "give it a scored source whose queries have a counterpart",
+            "draw it from `aligned`: give the step scored lists and the counterparts of their queries",
         )
     places = torch.from_numpy(batch.candidates).to(vectors.queries.device)
     scores = (vectors.queries @ vectors.passages.T / objective.temperature).gather(1, places)

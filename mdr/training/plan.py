@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mdr.errors import InputError
 from mdr.ports import Mask
-from mdr.training.batches import Batch, Ints, Random, Source
+from mdr.training.batches import Batch, Ints, Paced, Random, Source
 from mdr.training.settings import Mix, Objective
 
 
@@ -69,7 +69,10 @@ class Plan:
                 continue
             name = list(objective.sources)[self._chosen[row][step]]
             random = np.random.default_rng([self._seed, 1 + row, step])
-            batch = self._sources[name].draw(objective.batch, int(self._turns[row][step]), random)
+            source = self._sources[name]
+            if isinstance(source, Paced):
+                source = source.at(step / self.steps)
+            batch = source.draw(objective.batch, int(self._turns[row][step]), random)
             if len(batch):
                 found.append((objective, float(self._factors[row]), batch))
         return found

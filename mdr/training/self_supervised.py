@@ -54,6 +54,11 @@ class TokenTexts:
         self.members = np.array([member for meaning in texts.meanings for member in meaning], np.int64)
         self.sizes = np.array([len(meaning) for meaning in texts.meanings], np.int64)
         self.firsts = np.cumsum(self.sizes) - self.sizes
+        self.by_source: list[Ints] = []
+        self.meaning_odds: NDArray[np.float64] = np.empty(0)
+        self.source_odds: NDArray[np.float64] = np.empty(0)
+        if not texts.meanings:
+            return
         told = np.bincount(self.langs[self.members])
         # Rare languages count more, and so do meanings told in many languages.
         weights = np.add.reduceat(told[self.langs[self.members]] ** -0.5, self.firsts)
@@ -61,7 +66,7 @@ class TokenTexts:
         of = np.array([names.index(source) for source in texts.sources], np.int64)
         self.by_source = [np.flatnonzero(of == source) for source in range(len(names))]
         self.meaning_odds = weights / weights.sum()
-        self.source_odds = np.bincount(of, self.meaning_odds)
+        self.source_odds = np.bincount(of, self.meaning_odds).astype(np.float64)
 
     def _read_streams(self, texts: Texts, langs: int) -> None:
         rows: list[Ints] = []

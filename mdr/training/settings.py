@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -59,18 +59,29 @@ class TrainerSettings(_Settings):
     seed: int = Field(0, ge=0)
 
 
-class SourceSettings(_Settings):
-    """How sources are read."""
+class DrawSettings(_Settings):
+    """How pairs and lists are read and drawn, whatever learns from them."""
 
     split: str = Field("train", description="the split of collections that labels are taken from")
-    negatives: int = Field(0, ge=0, description="hard negatives beside each answer")
     temperature: float = Field(0.5, ge=0, le=1, description="how languages share batches: 1 by size, 0 all alike")
     mixed: float = Field(0.0, ge=0, le=1, description="share of batches that mix languages")
-    candidates: int = Field(16, ge=2, description="of a scored list, how many a step sees")
+    candidates: int = Field(16, ge=2, description="of a list, how many a step sees")
+    holdout: float = Field(0.0, ge=0, lt=1, description="share of queries kept from training, to choose weights by")
+    seed: int = Field(0, ge=0)
+
+
+Percentile = Annotated[float, Field(ge=0, le=100)]
+
+
+class SourceSettings(DrawSettings):
+    """How an encoder's sources are read."""
+
+    negatives: int = Field(0, ge=0, description="hard negatives beside each answer")
     first: bool = Field(False, description="whether a scored list's first candidate is always among them")
     dropout: float = Field(0.1, ge=0, lt=1, description="share of tokens left out of crops and parallel texts")
-    holdout: float = Field(0.0, ge=0, lt=1, description="share of pairs kept from training, to choose weights by")
-    seed: int = Field(0, ge=0)
+    admit: tuple[Percentile, Percentile] = Field(
+        (80, 20), description="aligned: the percentile of quality that counterparts need, at the beginning and the end"
+    )
 
 
 class Lora(_Settings):
@@ -82,20 +93,38 @@ class Lora(_Settings):
     targets: tuple[str, ...] = Field((), description="names of the layers; none: all linear ones")
 
 
-class TrainingSettings(_Settings):
-    """What decides the weights, beside the data and where they begin."""
+class LearningSettings(_Settings):
+    """What decides the weights of anything that learns, beside the data and where they begin."""
 
     objectives: tuple[Objective, ...] = Field(min_length=1)
     mix: Mix = Field("sum", description="every step adds all objectives up, or draws one by its weight")
-    sources: SourceSettings = SourceSettings()
     training: TrainerSettings = TrainerSettings()
-    query_length: int = Field(64, ge=1, description="tokens of a query that are read")
-    passage_length: int = Field(256, ge=1, description="tokens of a passage that are read")
-    tied: bool = Field(True, description="one network for both sides, or one each")
     lora: Lora | None = None
     dropout: float | None = Field(None, ge=0, lt=1, description="of the network; empty: as its config says")
     checkpointing: bool = Field(False, description="compute activations twice to keep fewer")
-    guide: str = Field("", description="folder of an encoder that says which negatives are too near; empty: none")
     piece: int = Field(8_192, ge=1, description="tokens that go through the network at once")
+
+
+class TrainingSettings(LearningSettings):
+    """Of an encoder."""
+
+    sources: SourceSettings = SourceSettings()
+    query_length: int = Field(64, ge=1, description="tokens of a query that are read")
+    passage_length: int = Field(256, ge=1, description="tokens of a passage that are read")
+    tied: bool = Field(True, description="one network for both sides, or one each")
+    guide: str = Field("", description="folder of an encoder that says which negatives are too near; empty: none")
     memory: int = Field(16_384, ge=0, description="tokens whose activations are kept; above, texts are encoded twice")
     dev_split: str = Field("dev", description="the split of the dev collection that weights are chosen by")
+
+
+class WriterSettings(LearningSettings):
+    """Of a generator."""
+
+    sources: DrawSettings = DrawSettings()
+
+
+class RerankerSettings(LearningSettings):
+    """Of a reranker."""
+
+    sources: DrawSettings = DrawSettings()
+    length: int = Field(256, ge=16, description="tokens of a query and a passage together; a query has at most half")

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 
 from mdr.errors import InputError
-from mdr.storage.collection import Collection
-from mdr.storage.pairs import LISTS, PAIRS, Pair, Pairs
+from mdr.storage.pairs import LISTS, Pair, Pairs, Scored
+from mdr.training.aligned_source import AlignedSource, Counterparts
 from mdr.training.batches import Ints, Source
 from mdr.training.list_source import ListSource, TokenLists
+from mdr.training.opening import open_pairs, open_scored, pairs_of, placed, split_off
 from mdr.training.pair_source import PairSource, TokenPairs
 from mdr.training.self_supervised import SelfSupervised, TokenTexts
 from mdr.training.settings import SourceSettings
 from mdr.training.texts import load_texts
 from mdr.types import Passage, Query, Role
+
+__all__ = ["HeldOut", "Sources", "Tokens", "pairs_of", "split_off"]
+
+ALIGNED = "aligned"
+"""Lists whose queries have a counterpart."""
 
 Tokens: TypeAlias = Callable[[Sequence[str], Role], list[Ints]]
 
@@ -33,36 +38,6 @@ class HeldOut:
     passages: Sequence[Passage]
 
 
-def pairs_of(folder: Path, split: str) -> tuple[list[Pair], Callable[[str], Passage]]:
-    """The pairs of a folder, and its passages by id. Of a collection: a split's queries with what was graded above 0
-    as answers, and what was graded 0 as negatives."""
-    if (folder / PAIRS).is_file():
-        pairs = Pairs(folder)
-        return list(pairs), pairs.passages.__getitem__
-    collection = Collection(folder)
-    qrels = collection.qrels(split)
-    found = []
-    for query in collection.queries(split):
-        grades = {id: grade for id, grade in qrels.get(query.id, {}).items() if id in collection.positions}
-        right = sorted((id for id, grade in grades.items() if grade > 0), key=lambda id: (-grades[id], id))
-        if right:
-            found.append(Pair(query, tuple(right), tuple(sorted(id for id, grade in grades.items() if grade <= 0))))
-    return found, collection.passage
-
-
-def split_off(pairs: Sequence[Pair], share: float) -> tuple[list[Pair], list[Pair]]:
-    """Pairs to train on and pairs held out: by the query's id, so that the same are out in every run and round."""
-    out = [_chance(pair.query.id) < share for pair in pairs]
-    return (
-        [pair for pair, held in zip(pairs, out, strict=True) if not held],
-        [pair for pair, held in zip(pairs, out, strict=True) if held],
-    )
-
-
-def _chance(id: str) -> float:
-    return int.from_bytes(blake2b(id.encode(errors="surrogatepass"), digest_size=7).digest()) / (1 << 56)
-
-
 class Sources:
     """Reads folders, slot by slot, with one tokenizer."""
 
@@ -72,6 +47,7 @@ class Sources:
         self.counts: dict[str, int] = {}
         self.notes: list[str] = []
         self.held_out: list[HeldOut] = []
+        self._scored: tuple[list[Scored], ListSource] | None = None
 
     def add(self, slot: str, folder: Path) -> None:
         """Whatever a folder holds, under the name of its slot."""
@@ -82,18 +58,40 @@ class Sources:
         else:
             self._add_pairs(slot, folder)
 
+    def add_counterparts(self, folder: Path) -> None:
+        """The lists that came before, as far as their queries are asked in another language, too."""
+        if self._scored is None:
+            raise InputError("counterparts are given without the lists of their queries", "give `scored` as well")
+        settings, (lists, source) = self._settings, self._scored
+        found: dict[str, list[Pair]] = {}
+        for pair in Pairs(folder):
+            found.setdefault(str(pair.evidence["of"]), []).append(pair)
+        own = [found.get(each.query.id, []) for each in lists]
+        if not any(own):
+            raise InputError(
+                f"none of {len(lists):,} scored lists has a counterpart of its query",
+                "make the counterparts from the very lists that are trained on",
+            )
+        tokens = iter(self._tokens([pair.query.text for pairs in own for pair in pairs], "query"))
+        self.counts["counterparts"] = sum(map(len, own))
+        self.found[ALIGNED] = AlignedSource(
+            source,
+            [each.query.lang for each in lists],
+            [
+                Counterparts([next(tokens) for _ in pairs], [float(pair.evidence["percentile"]) for pair in pairs])
+                for pairs in own
+            ],
+            seed=settings.seed,
+            admit=settings.admit,
+            temperature=settings.temperature,
+            mixed=settings.mixed,
+        )
+
     def _add_pairs(self, slot: str, folder: Path) -> None:
         settings = self._settings
-        pairs, passage = pairs_of(folder, settings.split)
-        pairs = [pair for pair in pairs if pair.positives and pair.query.text.strip() and pair.weight > 0]
-        pairs, held = split_off(pairs, settings.holdout)
-        if not pairs:
-            split = f" in split {settings.split!r}" if not (folder / PAIRS).is_file() else ""
-            raise InputError(
-                f"the source {slot!r} has no pairs to train on{split}",
-                "check what the step before kept and why it dropped the rest, or leave this source out",
-            )
-        if held:
+        opened = open_pairs(slot, folder, settings)
+        pairs, passage = opened.pairs, opened.passage
+        if held := opened.held:
             texts, places = placed(passage, (pair.positives for pair in held))
             answers = [[places[id] for id in pair.positives] for pair in held]
             self.held_out.append(HeldOut([pair.query for pair in held], answers, texts))
@@ -119,35 +117,18 @@ class Sources:
             )
 
     def _add_lists(self, slot: str, folder: Path) -> None:
-        pairs = Pairs(folder)
         settings = self._settings
-        every = [each for each in pairs.lists() if each.query.text.strip()]
-        lists = [each for each in every if len(each.candidates) >= settings.candidates]
-        if not lists:
-            longest = max((len(each.candidates) for each in every), default=0)
-            raise InputError(
-                f"the source {slot!r} has no list of {settings.candidates} candidates; the longest has {longest}",
-                "set sources.candidates to less, or retrieve more candidates before scoring",
-            )
-        if len(lists) < len(every):
-            self.notes.append(
-                f"{slot}: {len(every) - len(lists):,} of {len(every):,} lists have fewer than {settings.candidates} "
-                "candidates and are left out"
-            )
-        if any(not np.isfinite(each.scores).all() for each in lists):
-            raise InputError(
-                f"the source {slot!r} has scores that are no numbers", "score again; the teacher may be broken"
-            )
-        passages, places = placed(pairs.passages.__getitem__, (each.candidates for each in lists))
+        lists, notes = open_scored(slot, folder, settings.candidates)
+        self.notes += notes
+        passages, places = placed(Pairs(folder).passages.__getitem__, (each.candidates for each in lists))
         texts = TokenLists(
             queries=self._tokens([each.query.text for each in lists], "query"),
             langs=[each.query.lang for each in lists],
             candidates=[np.array([places[id] for id in each.candidates], np.int64) for each in lists],
-            scores=[each.scores for each in lists],
             passages=self._tokens([each.full_text for each in passages], "passage"),
+            scores=[each.scores for each in lists],
         )
-        self.counts[slot] = len(lists)
-        self.found[slot] = ListSource(
+        source = ListSource(
             texts,
             seed=settings.seed,
             count=settings.candidates,
@@ -155,6 +136,8 @@ class Sources:
             temperature=settings.temperature,
             mixed=settings.mixed,
         )
+        self.found[slot], self.counts[slot] = source, len(lists)
+        self._scored = lists, source
 
     def _add_texts(self, folder: Path) -> None:
         texts = load_texts(folder)
@@ -162,14 +145,3 @@ class Sources:
         self.counts["texts"] = len(texts.texts)
         for task in tokens.tasks:
             self.found[task] = SelfSupervised(tokens, task, self._settings.dropout)
-
-
-def placed(
-    passage: Callable[[str], Passage], named: Iterable[Iterable[str]]
-) -> tuple[list[Passage], dict[str, int]]:
-    """Every passage once, in the order it is first named, and where."""
-    places: dict[str, int] = {}
-    for ids in named:
-        for id in ids:
-            places.setdefault(id, len(places))
-    return [passage(id) for id in places], places

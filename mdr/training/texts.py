@@ -1,9 +1,11 @@
 """Unlabelled texts to learn from: parallel texts as meanings told in several languages, and plain passages.
 
-Reads a folder with `parallel/<source>/{multi,pairs}*.jsonl.gz` and `passages/<lang>.jsonl.gz`:
+Reads a folder with `parallel/<source>/{multi,pairs}*.jsonl.gz`, tables of aligned texts beside them
+(`parallel/<source>/*.tsv` or `*.tsv.gz`), and `passages/<lang>.jsonl.gz`:
 
     multi      {"id", "texts": {lang: text}}            one meaning per line
     pairs      {"a_lang", "a", "b_lang", "b"}           meanings follow from texts that pairs share
+    tables     a column per language, headed by its code; one meaning per line, a cell may be empty
     passages   {"lang", "source", "title", "text"}
 """
 
@@ -18,6 +20,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from mdr.core.languages import code_of
 from mdr.errors import FormatError, MissingError
 from mdr.storage.tables import TableWriter, open_table, rows_of
 
@@ -68,9 +71,13 @@ class Texts:
         self.sources = [source for meaning, source in kept if len(meaning) > 1]
 
 
+_TABLES = ("*.tsv", "*.tsv.gz")
+
+
 def files_of(folder: Path) -> list[Path]:
     """Every file that `read_texts` looks into."""
-    return sorted([*folder.glob("parallel/*/*.jsonl.gz"), *folder.glob("passages/*.jsonl.gz")])
+    patterns = ("parallel/*/*.jsonl.gz", *(f"parallel/*/{table}" for table in _TABLES), "passages/*.jsonl.gz")
+    return sorted(path for pattern in patterns for path in folder.glob(pattern))
 
 
 def read_texts(folder: Path, langs: frozenset[str]) -> Texts:
@@ -85,10 +92,10 @@ def read_texts(folder: Path, langs: frozenset[str]) -> Texts:
             if row["lang"] in langs and row.get("source") not in UNLICENSED:
                 title = found.add(row["lang"], row["title"]) if row["title"] else -1
                 found.passages.append((title, found.add(row["lang"], row["text"])))
-    if not found.meanings or not found.passages:
+    if not found.meanings and not found.passages:
         raise MissingError(
-            f"{folder}: {len(found.meanings):,} parallel texts, {len(found.passages):,} passages; both are needed",
-            "name a folder with parallel/<source>/pairs.jsonl.gz and passages/<lang>.jsonl.gz",
+            f"{folder} has neither parallel texts nor passages in {', '.join(sorted(langs))}",
+            "name a folder with parallel/<source>/pairs.jsonl.gz or *.tsv, or passages/<lang>.jsonl.gz",
         )
     return found
 
@@ -136,6 +143,8 @@ def _meanings(source: Path, langs: frozenset[str], found: Texts) -> list[list[in
     for path in multi:
         for row in rows_of_file(path, ("texts",)):
             told.append([found.add(lang, text) for lang, text in row["texts"].items() if lang in langs])
+    for path in sorted(path for pattern in _TABLES for path in source.glob(pattern)):
+        told += ([found.add(lang, text) for lang, text in row if lang in langs] for row in _rows_of_table(path))
     parents: dict[int, int] = {}
 
     def root(position: int) -> int:
@@ -152,6 +161,26 @@ def _meanings(source: Path, langs: frozenset[str], found: Texts) -> list[list[in
     for position in parents:
         groups.setdefault(root(position), []).append(position)
     return [meaning for meaning in [*told, *groups.values()] if len(meaning) > 1]
+
+
+def _rows_of_table(path: Path) -> Iterator[list[tuple[str, str]]]:
+    """Language and text of every cell that is not empty, line by line; columns of languages unknown here are left."""
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8", newline="\n") as stream:
+        heads = [_code(name) for name in stream.readline().rstrip("\r\n").split("\t")]
+        if len(set(filter(None, heads))) < 2:
+            raise FormatError(path, 1, "names fewer than two languages", "head each column with a language's code")
+        for number, line in enumerate(stream, 2):
+            cells = line.rstrip("\r\n").split("\t")
+            if len(cells) != len(heads):
+                raise FormatError(path, number, f"has {len(cells)} cells, the heading {len(heads)}")
+            yield [(lang, cell.strip()) for lang, cell in zip(heads, cells, strict=True) if lang and cell.strip()]
+
+
+def _code(name: str) -> str:
+    try:
+        return code_of(name.strip())
+    except MissingError:
+        return ""
 
 
 def rows_of_file(path: Path, needed: tuple[str, ...]) -> Iterator[dict[str, Any]]:

@@ -1,11 +1,8 @@
-"""The generator as a learner: teaches a sequence-to-sequence network to write queries, and to prefer their passages.
-
-Every query is judged for itself, so a batch is cut into pieces that fit and their gradients are added up.
-"""
+"""The generator as a learner: taught to write queries, and to prefer the passages that they ask of."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,100 +10,63 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from mdr.errors import InputError
+from mdr.engines.language_models import Decoder
 from mdr.training.batches import Bags, Batch, Ints
-from mdr.training.losses import listwise_likelihood, token_likelihood
+from mdr.training.losses import token_likelihood
+from mdr.training.pieces import Parts, PieceLearner
 from mdr.training.plan import Plan
-from mdr.training.processes import Processes
+from mdr.training.settings import Objective
 
 IGNORED = -100
 """The label of a place that is no token."""
 
 
-class WriterLearner:
-    """Turns a step's batches into gradients of a generator.
+class WriterLearner(PieceLearner):
+    """A batch's passages are what the network reads (instruction and all), its queries what it should write. A causal
+    network reads on: it writes behind what it reads. `start` is what a decoder of its own begins with, if not as its
+    config says."""
 
-    A batch's passages are what the network reads (instruction and all), its queries what it should write. `piece`
-    tokens go through the network at once.
-    """
+    learner = "a generator"
 
-    def __init__(
-        self,
-        model: nn.Module,
-        plan: Plan,
-        *,
-        padding: int,
-        piece: int = 8_192,
-        precision: torch.dtype | None = None,
-        processes: Processes | None = None,
-    ) -> None:
-        for objective in plan.objectives:
-            if objective.loss not in ("likelihood", "ranking"):
-                raise InputError(f"a generator cannot learn {objective.loss!r}", "it learns likelihood and ranking")
-        self.model = model
-        self.precision = precision
-        self._plan, self._padding, self._piece = plan, padding, piece
-        self._processes = processes or Processes()
-        self._device = next(model.parameters()).device
+    def __init__(self, model: nn.Module, plan: Plan, *, padding: int, start: int | None = None, **options: Any) -> None:
+        super().__init__(model, plan, **options)
+        config: Any = model.config
+        self._padding = padding
+        self._decoder = None if config.is_encoder_decoder else Decoder(model)
+        self._start: Any = getattr(config, "decoder_start_token_id", None) if start is None else start
 
-    def backward(self, step: int, scale: float = 1.0) -> dict[str, float]:
-        """Add the gradients of a step, times `scale`, to the parameters; the sum of the losses, and each beside it."""
-        told: dict[str, float] = {"loss": 0.0}
-        parts = self._plan.step(step)
-        for objective, factor, batch in parts:
-            run = self._ranking if objective.loss == "ranking" else self._likelihood
-            value = 0.0
-            for loss in run(batch):
-                (scale * factor * loss).backward()  # type: ignore[no-untyped-call]
-                value += float(loss.detach())
-            told[objective.name] = self._processes.total(value)
-            told["loss"] += factor * told[objective.name]
-        self._processes.sum_gradients(self.model.parameters())
-        return told | {"texts": float(sum(len(batch) for _, _, batch in parts))}
+    def losses(self) -> Mapping[str, Parts]:
+        return {"likelihood": self._likelihood, "ranking": self.ranked}
 
-    def describe(self, step: int) -> dict[str, Any]:
-        """The texts of a step as token ids, objective by objective."""
-        return {
-            "objectives": [
-                {"objective": objective.name, "read": batch.passages.lists(), "written": batch.queries.lists()}
-                for objective, _, batch in self._plan.step(step)
-            ]
-        }
+    def judged(self, batch: Batch, queries: Ints, passages: Ints) -> Tensor:
+        """The mean log-probability of each query's tokens."""
+        return token_likelihood(*self._run(batch.passages.take(passages), batch.queries.take(queries)))
 
-    def _likelihood(self, batch: Batch) -> Iterator[Tensor]:
-        """−log P(token), mean over the tokens of the whole batch."""
-        total = max(1, len(batch.queries.tokens))
-        rows = self._processes.own(np.argsort(-batch.passages.lengths, kind="stable"))
-        for piece in self._pieces(rows, batch.passages.lengths + batch.queries.lengths):
+    def _likelihood(self, objective: Objective, batch: Batch) -> Iterator[Tensor]:
+        """−log P(token), mean over the tokens of the whole batch; those of a query count by its weight."""
+        lengths, weights = batch.queries.lengths, batch.weights
+        total = max(1e-9, float(lengths.sum() if weights is None else (lengths * weights).sum()))
+        for piece in self.pieces(batch.passages.lengths, batch.passages.lengths + lengths):
             logits, labels = self._run(batch.passages.take(piece), batch.queries.take(piece))
             kept = labels != IGNORED
-            yield cross_entropy(logits[kept].float(), labels[kept], reduction="sum") / total
-
-    def _ranking(self, batch: Batch) -> Iterator[Tensor]:
-        """−log softmax over a query's candidates of the likelihood of the query; the first is right."""
-        if batch.candidates is None:
-            raise InputError("ranking needs candidates for each query", "give it a scored source")
-        count = batch.candidates.shape[1]
-        lengths = batch.passages.lengths[batch.candidates].max(1) + batch.queries.lengths
-        for piece in self._pieces(self._processes.own(np.argsort(-lengths, kind="stable")), lengths * count):
-            read = batch.passages.take(batch.candidates[piece].ravel())
-            logits, labels = self._run(read, batch.queries.take(np.repeat(piece, count)))
-            likelihood = token_likelihood(logits, labels).view(len(piece), count)
-            first = torch.zeros(len(piece), dtype=torch.long, device=self._device)
-            yield listwise_likelihood(likelihood, first) * (len(piece) / len(batch))
-
-    def _pieces(self, rows: Ints, lengths: Ints) -> Iterator[Ints]:
-        while len(rows):
-            size = max(1, self._piece // max(1, int(lengths[rows[0]])))
-            yield rows[:size]
-            rows = rows[size:]
+            if weights is None:
+                yield cross_entropy(logits[kept].float(), labels[kept], reduction="sum") / total
+            else:
+                each = cross_entropy(logits[kept].float(), labels[kept], reduction="none")
+                counts = torch.from_numpy(np.repeat(weights[piece], lengths[piece])).to(each)
+                yield (each * counts).sum() / total
 
     def _run(self, read: Bags, written: Bags) -> tuple[Tensor, Tensor]:
-        ids, there = read.padded(self._padding)
         labels, _ = written.padded(IGNORED)
-        reading, mask, wanted = (torch.from_numpy(each).to(self._device) for each in (ids, there, labels))
+        wanted = torch.from_numpy(labels).to(self._device)
         with torch.autocast(self._device.type, self.precision, enabled=self.precision is not None):
+            if self._decoder is not None:
+                return self._decoder.score(read.lists(), range(len(labels)), written.lists()), wanted
+            ids, there = read.padded(self._padding)
+            reading, mask = (torch.from_numpy(each).to(self._device) for each in (ids, there))
             # Without labels: the network would compute a loss of its own, and the softmax is the dearest part.
-            shifted = self.model.prepare_decoder_input_ids_from_labels(labels=wanted)  # type: ignore[operator]
+            shifted = wanted.roll(1, dims=1)
+            shifted[:, 0] = self._start
+            shifted.masked_fill_(shifted == IGNORED, self._padding)
             found = self.model(input_ids=reading, attention_mask=mask, decoder_input_ids=shifted)
         return found.logits, wanted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import parse_qs, urlencode
 
 SEARCH_BY = {"hybrid": "Words and meaning", "dense": "Meaning", "bm25": "Words"}
@@ -16,9 +16,38 @@ _LIMIT = 50_000
 Choice = TypeVar("Choice", int, str)
 
 
+class System(NamedTuple):
+    """What finds and orders passages: an engine, with the model that its meaning comes from; "" is the usual one."""
+
+    engine: str
+    model: str = ""
+
+    @property
+    def code(self) -> str:
+        """As an address says it."""
+        return f"{self.engine}:{self.model}" if self.model else self.engine
+
+    @property
+    def label(self) -> str:
+        """As a person reads it."""
+        return f"{SEARCH_BY[self.engine]} · {self.model}" if self.model else SEARCH_BY[self.engine]
+
+    @staticmethod
+    def of(code: str) -> System:
+        """The other way round; the code is one of `systems`."""
+        return System(*code.split(":", 1))
+
+
+def systems(models: Iterable[str]) -> list[System]:
+    """Every system there is with these models; words need none."""
+    meaning = [engine for engine in SEARCH_BY if engine != "bm25"]
+    return [*(System(engine, model) for model in models for engine in meaning), System("bm25")]
+
+
 @dataclass(frozen=True)
 class Ask:
-    """A question and its options; `langs` empty means all, `quota` 0 any number per language.
+    """A question and its options; `langs` empty means all, `quota` 0 any number per language, `beside` the code of a
+    system whose answer stands beside.
 
     Usually an answer mixes languages: without a quota the question's own language would often fill it alone.
     """
@@ -28,22 +57,34 @@ class Ask:
     langs: tuple[str, ...] = ()
     count: int = 10
     quota: int = 3
+    model: str = ""
+    beside: str = ""
 
     def address(self) -> str:
         """The address that brings this back; what is as usual is left out."""
-        usual = Ask()
         # A lone surrogate has no place in an address.
         query = self.query.encode("utf-8", "replace").decode("utf-8")
-        options = {"engine": self.engine, "langs": ",".join(self.langs), "k": self.count, "quota": self.quota}
-        as_usual = {"engine": usual.engine, "langs": "", "k": usual.count, "quota": usual.quota}
-        return "?" + urlencode({"q": query} | {key: value for key, value in options.items() if value != as_usual[key]})
+        as_usual = Ask()._options()
+        return "?" + urlencode(
+            {"q": query} | {key: value for key, value in self._options().items() if value != as_usual[key]}
+        )
+
+    def _options(self) -> dict[str, str | int]:
+        options: dict[str, str | int] = {"engine": self.engine, "langs": ",".join(self.langs), "k": self.count}
+        return options | {"quota": self.quota, "model": self.model, "beside": self.beside}
+
+    @property
+    def systems(self) -> list[System]:
+        """Whose answers are wanted, one column each."""
+        own = System(self.engine, "" if self.engine == "bm25" else self.model)
+        return [own, System.of(self.beside)] if self.beside else [own]
 
     @staticmethod
-    def from_address(address: str, languages: Sequence[str]) -> Ask:
+    def from_address(address: str, languages: Sequence[str], models: Sequence[str] = ("",)) -> Ask:
         """What an address asks; parts that are not understood count as not given.
 
-        >>> Ask.from_address("?q=Nile&langs=th,xx&k=7", ["en", "th"])
-        Ask(query='Nile', engine='hybrid', langs=('th',), count=10, quota=3)
+        >>> Ask.from_address("?q=Nile&langs=th,xx&k=7&beside=bm25", ["en", "th"])
+        Ask(query='Nile', engine='hybrid', langs=('th',), count=10, quota=3, model='', beside='bm25')
         """
         values = parse_qs(address.removeprefix("?")[:_LIMIT], errors="replace")
         given = {key: found[0] for key, found in values.items()}
@@ -55,6 +96,8 @@ class Ask:
             langs=tuple(lang for lang in languages if lang in asked),
             count=_one_of(COUNTS, given.get("k"), usual.count),
             quota=_one_of(QUOTAS, given.get("quota"), usual.quota),
+            model=_one_of(models, given.get("model"), usual.model),
+            beside=_one_of([system.code for system in systems(models)], given.get("beside"), usual.beside),
         )
 
 

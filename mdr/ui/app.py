@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -31,20 +30,28 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
 
 class Page(NamedTuple):
-    """One page: its name, its address, and what builds it."""
+    """One page: its name, its address, and the module and class that build it, imported when the app is."""
 
     name: str
     path: str
-    build: Callable[[Workbench, str, Renderer], None]
+    module: str
+    kind: str
+
+    def build(self, workbench: Workbench, collection: str, render: Renderer) -> None:
+        """Components and what they do; called inside a Gradio page."""
+        made = getattr(importlib.import_module(f"mdr.ui.{self.module}"), self.kind)
+        made(workbench, collection, render).build()
 
 
-def _search(workbench: Workbench, collection: str, render: Renderer) -> None:
-    from mdr.ui.search_page import SearchPage
-
-    SearchPage(workbench, collection, render).build()
-
-
-PAGES = (Page("Search", "", _search),)
+PAGES = (
+    Page("Search", "", "search_page", "SearchPage"),
+    Page("Compare", "compare", "compare_page", "ComparePage"),
+    Page("Evaluate", "evaluate", "evaluate_page", "EvaluatePage"),
+    Page("Judge", "judge", "judge_page", "JudgePage"),
+    Page("Training data", "training-data", "training_data_page", "TrainingDataPage"),
+    Page("Runs", "runs", "runs_page", "RunsPage"),
+    Page("Guide", "guide", "guide_page", "GuidePage"),
+)
 """To add a page, add a row; the first is where the app opens."""
 
 
@@ -60,32 +67,56 @@ def build(workbench: Workbench, collection: str = SAMPLE) -> gr.Blocks:
             gr.Navbar(main_page_name=PAGES[0].name)
             gr.HTML(head, apply_default_css=False, elem_id="head", js_on_load="mdr.coloured()")
             page.build(workbench, collection, render)
-    return app.queue(default_concurrency_limit=8)
+    return app.queue(default_concurrency_limit=8, max_size=64)
 
 
 def serve(workbench: Workbench, collection: str = SAMPLE) -> gr.Blocks:
     """All pages at their address, until `close()`; `local_url` says where."""
     import gradio as gr
     from gradio.themes.utils.fonts import Font
+    from starlette.middleware import Middleware
 
+    from mdr.ui.admission import Admission
+    from mdr.ui.evaluate_routes import EvaluationRoutes
+    from mdr.ui.explaining import Explaining
     from mdr.ui.grading import Routes
+    from mdr.ui.judging_routes import JudgingRoutes
+    from mdr.ui.runs_routes import RunsRoutes
+    from mdr.ui.security import Guard
+    from mdr.ui.security_fetch import forbid_fetching
+    from mdr.ui.sign_in_page import SignInPage
+    from mdr.ui.training_data_routes import TrainingDataRoutes
 
-    settings = workbench.settings
-    routes = Routes(workbench, collection, Renderer(settings.assets), framed=bool(settings.space_id))
+    settings, render = workbench.settings, Renderer(workbench.settings.assets)
+    routes = [*Routes(workbench, collection, render).routes(), *SignInPage(workbench, render).routes()]
+    routes += Explaining(workbench, collection, render).routes()
+    routes += JudgingRoutes(workbench, collection, render).routes()
+    routes += EvaluationRoutes(workbench, collection, render).routes()
+    routes += TrainingDataRoutes(workbench, render).routes() + RunsRoutes(workbench, render).routes()
+    head = _head(settings.assets)
+    guard = Middleware(
+        Guard,
+        settings=settings,
+        session=lambda token: workbench.accounts.person(token),
+        admission=Admission(),
+        head=head,
+    )
+    forbid_fetching()
     app = build(workbench, collection)
     try:
         app.launch(
             server_name=settings.address,
             server_port=settings.port or None,
             theme=gr.themes.Base(font=[Font("system-ui"), Font("sans-serif")], font_mono=[Font("monospace")]),
-            head=_head(settings.assets),
+            head=head,
             favicon_path=settings.assets / "favicon.svg",
             footer_links=[],
             run_history=False,
             share=False,
             quiet=True,
             ssr_mode=False,
-            app_kwargs={"routes": routes.routes()},
+            app_kwargs={"routes": routes, "middleware": [guard]},
+            max_file_size="20mb",
             mcp_server=_mcp_works(),
             prevent_thread_lock=True,
         )

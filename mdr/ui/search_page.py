@@ -1,31 +1,24 @@
 """The page "Search": a question in any language, passages in every language, and why each was found.
 
 Every state of the page is a link: what was asked is written into the address, and examples, ways out of an empty
-answer and the browser's back button all lead to such an address and are restored the same way.
+answer and the browser's back button all lead to such an address and are restored the same way. Only what languages the
+visitor reads is not in the address: the browser keeps it, and sends it with every question.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from functools import cached_property
+from collections.abc import Callable, Sequence
 from typing import Any
-from uuid import uuid4
 
 import gradio as gr
 
 from mdr.errors import MdrError
-from mdr.services.judging import GRADES
-from mdr.services.search import DEPTH, Answer, SearchService
-from mdr.types import Query
-from mdr.ui import grading
-from mdr.ui.address import COUNTS, QUOTAS, SEARCH_BY, Ask
-from mdr.ui.examples import examples
+from mdr.services.search import Answer, SearchService, Side
+from mdr.ui.address import COUNTS, QUOTAS, SEARCH_BY, Ask, systems
+from mdr.ui.answers import Answers
 from mdr.ui.render import Renderer, tongue
+from mdr.ui.visitors import who
 from mdr.workbench import Workbench
-
-_log = logging.getLogger(__name__)
 
 
 class SearchPage:
@@ -33,29 +26,39 @@ class SearchPage:
 
     def __init__(self, workbench: Workbench, collection: str, render: Renderer) -> None:
         self._workbench, self._collection, self._render = workbench, collection, render
+        self._answers = Answers(workbench, collection, render)
 
     @property
     def _searcher(self) -> SearchService:
         return self._workbench.searcher(self._collection)
 
+    @property
+    def _models(self) -> list[str]:
+        """Whose indexes there are now: a run may have made another since the page was built."""
+        return list(self._workbench.models(self._collection))
+
     # -- the page -----------------------------------------------------------------------------------------
 
     def build(self) -> None:
         """Components and what they do; called inside a Gradio page."""
-        fields = self._fields()
+        asking = self._asking()
+        options = self._options()
+        tools = {"languages": self._searcher.languages}
+        gr.HTML(self._render("search_tools", tools), elem_id="tools", apply_default_css=False)
+        reads = gr.Textbox(visible=False)  # what the browser keeps; its script puts it in
         answer = gr.HTML(
-            self.welcome(),
+            self._answers.welcome(),
             elem_id="answer",
-            js_on_load="mdr.mounted(element, address => trigger('restore', {address}), watch)",
+            js_on_load="mdr.mounted(element, given => trigger('restore', given), watch)",
             apply_default_css=False,
         )
-        query, ask = fields[0], fields[1]
-        inputs = [query, *fields[2:]]
+        query, ask = asking
+        inputs = [query, *options]
         events: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         asked = gr.on(
-            [query.submit, ask.click, *(field.input for field in fields[2:])],
+            [query.submit, ask.click, *(field.input for field in options)],
             self._asked,
-            inputs,
+            [*inputs, reads],
             answer,
             trigger_mode="always_last",
             js="mdr.asked",
@@ -66,8 +69,7 @@ class SearchPage:
             event.failure(None, js="mdr.failed")
         gr.api(self.api(), api_name="search")
 
-    def _fields(self) -> list[Any]:
-        languages, usual = self._searcher.languages, Ask()
+    def _asking(self) -> tuple[gr.Textbox, gr.Button]:
         with gr.Row(elem_id="ask", equal_height=True):
             query = gr.Textbox(
                 label="Your question, in any language",
@@ -83,109 +85,52 @@ class SearchPage:
                 ),
             )
             ask = gr.Button("Search", variant="primary", elem_id="go", scale=1, min_width=110)
+        return query, ask
+
+    def _options(self) -> list[Any]:
+        """In the order of `_ask`."""
+        usual, models = Ask(), self._models
         with gr.Row(elem_id="options"):
-            engine = gr.Radio(
-                [(label, name) for name, label in SEARCH_BY.items()],
-                value=usual.engine,
-                label="Search by",
-                elem_classes="segmented",
-            )
-            count = gr.Radio(
-                [(str(count), count) for count in COUNTS],
-                value=usual.count,
-                label="Passages",
-                elem_classes="segmented",
-            )
-            quota = gr.Radio(
-                [(label, quota) for quota, label in QUOTAS.items()],
-                value=usual.quota,
-                label="Per language",
-                elem_classes="segmented",
-            )
+            engine = _segmented("Search by", {name: label for name, label in SEARCH_BY.items()}, usual.engine)
+            count = _segmented("Passages", {count: str(count) for count in COUNTS}, usual.count)
+            quota = _segmented("Per language", QUOTAS, usual.quota)
+            model = _menu("Model", _model_choices(models), usual.model, visible=len(models) > 1)
+            beside = _menu("Compare with", _beside_choices(models), usual.beside)
         langs = gr.CheckboxGroup(
-            [(tongue(lang).native, lang) for lang in languages],
+            [(tongue(lang).native, lang) for lang in self._searcher.languages],
             label="Passages in (none chosen: all)",
             elem_id="langs",
             elem_classes="chips",
         )
-        return [query, ask, engine, langs, count, quota]
+        return [engine, langs, count, quota, model, beside]
 
     # -- what happens -------------------------------------------------------------------------------------
 
     def _asked(
-        self, request: gr.Request, query: str, engine: str, langs: list[str], count: int, quota: int
+        self,
+        request: gr.Request,
+        query: str,
+        engine: str,
+        langs: list[str],
+        count: int,
+        quota: int,
+        model: str,
+        beside: str,
+        reads: str,
     ) -> str:
-        return self.answer(Ask(query or "", engine, tuple(langs or ()), count, quota), request.cookies)
+        ask = Ask(query or "", engine, tuple(langs or ()), count, quota, model, beside)
+        return self._answers.answer(ask, who(request).name, _codes(reads))
 
     def _restored(self, request: gr.Request, event: gr.EventData) -> tuple[Any, ...]:
-        address = event._data.get("address") if isinstance(event._data, dict) else None
-        ask = Ask.from_address(address if isinstance(address, str) else "", self._searcher.languages)
-        fields = (ask.query, ask.engine, list(ask.langs), ask.count, ask.quota)
-        return (*fields, self.answer(ask, request.cookies))
-
-    def answer(self, ask: Ask, cookies: Mapping[str, str]) -> str:
-        """The HTML that answers; whatever goes wrong, it says so."""
-        if not ask.query.strip():
-            return self.welcome()
-        try:
-            found = self._searcher.search(
-                ask.query, engine=ask.engine, k=ask.count, langs=ask.langs, quota=ask.quota
-            )
-            return self._answer(ask, found, cookies)
-        except MdrError as error:
-            return self._error(ask, error.problem, error.remedy)
-        except Exception:
-            _log.exception("a search failed")
-            return self._error(ask, "the search failed", "try again; the terminal that runs mdr says more")
-
-    def _answer(self, ask: Ask, answer: Answer, cookies: Mapping[str, str]) -> str:
-        mine, trouble = self._mine(answer.query, cookies)
-        return self._render(
-            "answer",
-            {
-                "nonce": uuid4().hex,
-                "permalink": ask.address(),
-                "collection": self._collection,
-                "answer": answer,
-                "engine": answer.engine,
-                "cards": [(found, self._searcher.twins(found.passage)) for found in answer.found],
-                "count": len({found.passage.lang for found in answer.found}),
-                "depth": DEPTH,
-                "grades": GRADES,
-                "mine": mine,
-                "trouble": trouble,
-                "ways_out": _ways_out(ask),
-            },
+        given = event._data if isinstance(event._data, dict) else {}
+        address, models = given.get("address"), self._models
+        ask = Ask.from_address(address if isinstance(address, str) else "", self._searcher.languages, models)
+        menus = (
+            gr.Dropdown(choices=_model_choices(models), value=ask.model, visible=len(models) > 1),
+            gr.Dropdown(choices=_beside_choices(models), value=ask.beside),
         )
-
-    def _mine(self, query: Query, cookies: Mapping[str, str]) -> tuple[dict[str, int], str]:
-        """The visitor's grades for a query; a judgement file that cannot be read must not stop a search."""
-        visitor = grading.annotator(cookies)
-        try:
-            return (self._workbench.judging.grades(visitor, self._collection, query) if visitor else {}), ""
-        except MdrError as error:
-            return {}, f"Grades cannot be saved now: {error.problem}; {error.remedy}"
-
-    def _error(self, ask: Ask, problem: str, remedy: str) -> str:
-        values = {"nonce": uuid4().hex, "permalink": ask.address(), "problem": problem, "remedy": remedy}
-        return self._render("error", values)
-
-    def welcome(self) -> str:
-        """The HTML before the first question."""
-        searcher = self._searcher
-        return self._render(
-            "welcome",
-            {
-                "nonce": uuid4().hex,
-                "passages": len(searcher.collection),
-                "langs": searcher.languages,
-                "examples": self._examples,
-            },
-        )
-
-    @cached_property
-    def _examples(self) -> list[tuple[Query, str]]:
-        return [(query, Ask(query.text).address()) for query in examples(self._searcher)]
+        fields = (ask.query, ask.engine, list(ask.langs), ask.count, ask.quota, *menus)
+        return (*fields, self._answers.answer(ask, who(request).name, _codes(given.get("reads"))))
 
     # -- for programs -------------------------------------------------------------------------------------
 
@@ -193,7 +138,12 @@ class SearchPage:
         """Search as a typed function, for REST and MCP."""
 
         def search(
-            query: str, engine: str = "hybrid", k: int = 10, langs: list[str] | None = None, quota: int = 0
+            query: str,
+            engine: str = "hybrid",
+            k: int = 10,
+            langs: list[str] | None = None,
+            quota: int = 0,
+            model: str = "",
         ) -> dict[str, Any]:
             """Find passages that answer a question asked in any language.
 
@@ -203,13 +153,39 @@ class SearchPage:
                 k: How many passages, 1 to 100.
                 langs: Codes of the languages that passages may be in; all if empty.
                 quota: At most so many passages of one language; 0 for any number.
+                model: The run whose trained model gives the meaning; empty for the usual one.
             """
             try:
-                return as_data(self._searcher.search(query, engine=engine, k=k, langs=langs or (), quota=quota))
+                searcher = self._workbench.searcher(self._collection, model)
+                return as_data(searcher.search(query, engine=engine, k=k, langs=langs or (), quota=quota))
             except MdrError as error:
                 raise gr.Error(str(error)) from error
 
         return search
+
+
+def _segmented(label: str, choices: dict[Any, str], value: Any) -> gr.Radio:
+    named = [(name, choice) for choice, name in choices.items()]
+    return gr.Radio(named, value=value, label=label, elem_classes="segmented")
+
+
+def _menu(label: str, choices: list[tuple[str, str]], value: str, visible: bool = True) -> gr.Dropdown:
+    return gr.Dropdown(
+        choices, value=value, label=label, visible=visible, filterable=False, min_width=190, elem_classes="menu"
+    )
+
+
+def _model_choices(models: Sequence[str]) -> list[tuple[str, str]]:
+    return [(model or "the usual one", model) for model in models]
+
+
+def _beside_choices(models: Sequence[str]) -> list[tuple[str, str]]:
+    return [("nothing", ""), *((system.label, system.code) for system in systems(models))]
+
+
+def _codes(sent: Any) -> list[str]:
+    """Languages as the browser sends them; the sender may be anybody."""
+    return sent[:500].split(",") if isinstance(sent, str) and sent else []
 
 
 def as_data(answer: Answer) -> dict[str, Any]:
@@ -225,8 +201,9 @@ def as_data(answer: Answer) -> dict[str, Any]:
                 "rank": found.rank,
                 "score": found.score,
                 **found.passage._asdict(),
-                "lexical": found.lexical and {"rank": found.lexical.rank, "score": found.lexical.score},
-                "dense": found.dense and {"rank": found.dense.rank, "score": found.dense.score},
+                "lexical": _side(found.lexical),
+                "dense": _side(found.dense),
+                "fused": _side(found.fused),
                 "terms": [term._asdict() for term in found.terms],
             }
             for found in answer.found
@@ -234,12 +211,7 @@ def as_data(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _ways_out(ask: Ask) -> list[tuple[str, str]]:
-    """Links that widen a search which found nothing."""
-    ways = []
-    if ask.langs:
-        ways.append((replace(ask, langs=()).address(), "Search passages in all languages"))
-    if ask.engine != "dense":
-        ways.append((replace(ask, engine="dense").address(), "Search by meaning: it needs no word in common"))
-    ways.append(("?", "Start again with an example"))
-    return ways
+def _side(side: Side | None) -> dict[str, float] | None:
+    if side is None:
+        return None
+    return {"rank": side.rank, "score": side.score} | ({} if side.share is None else {"share": side.share})

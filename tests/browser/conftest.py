@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.browser.stub import StubWorkbench
+from tests.measured import MeasuredWorkbench
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SCREENSHOTS = Path(__file__).parent.parent / "screenshots"
@@ -64,6 +65,40 @@ def usual(browser: Any) -> Iterator[Any]:
 def visit(browser: Any, usual: Any, address: str) -> Iterator[Callable[..., Any]]:
     """Open an address of the app; as another visitor where options are given. In the end every request went to the
     app, and nothing complained."""
+
+    def ready(path: str) -> str:
+        return "#answer .answer, #answer .error" if "q=" in path else "#answer .welcome"
+
+    yield from _opening(browser, usual, address, ready)
+
+
+@pytest.fixture(scope="session")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MeasuredWorkbench]:
+    """A workbench with an evaluation, for the pages that compare and evaluate."""
+    workbench = MeasuredWorkbench(tmp_path_factory.mktemp("measured"))
+    workbench.measure()
+    yield workbench
+    workbench.judging.store.close()
+
+
+@pytest.fixture(scope="session")
+def measured_address(measured: MeasuredWorkbench) -> Iterator[str]:
+    from mdr.ui.app import serve
+
+    app = serve(measured)
+    yield app.local_url.rstrip("/")
+    app.close()
+
+
+@pytest.fixture
+def look(browser: Any, usual: Any, measured_address: str) -> Iterator[Callable[..., Any]]:
+    """The same for the pages that compare and evaluate."""
+    yield from _opening(browser, usual, measured_address, lambda path: "[data-permalink], .error")
+
+
+def _opening(
+    browser: Any, usual: Any, address: str, ready: Callable[[str], str]
+) -> Iterator[Callable[..., Any]]:
     asked: list[str] = []
     complaints: list[str] = []
     contexts, pages = [], []
@@ -79,7 +114,7 @@ def visit(browser: Any, usual: Any, address: str) -> Iterator[Callable[..., Any]
         page.on("dialog", lambda dialog: (complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.goto(address + path)
-        page.wait_for_selector("#answer .answer, #answer .error" if "q=" in path else "#answer .welcome")
+        page.wait_for_selector(ready(path))
         return page
 
     open_page.complaints = complaints  # type: ignore[attr-defined]

@@ -13,12 +13,16 @@ from collections.abc import Collection as Some
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import cast
 
-from mdr.ports import Guess
+import numpy as np
+
+from mdr.ports import Guess, Matrix, Tokens
 from mdr.services.search import SearchService
 from mdr.settings import Settings
+from mdr.storage.artefacts import Artefact
 from mdr.storage.collection import PASSAGES, QRELS, QUERIES, Collection, table_writer
-from mdr.types import Hit, Passage, Query, Ranking, Term
+from mdr.types import Hit, Passage, Query, Ranking, Role, Term
 from mdr.workbench import Workbench
 
 HOSTILE = (
@@ -33,8 +37,27 @@ _SCRIPTS = (("th", "\u0e01-\u0e5b"), ("te", "\u0c00-\u0c7f"), ("bn", "\u0980-\u0
 _SCRIPTS += (("ko", "\uac00-\ud7a3"), ("zh", "\u4e00-\u9fff"), ("ar", "\u0600-\u06ff"), ("ru", "\u0400-\u04ff"))
 
 
+class Letters:
+    """A toy encoder: a token is a word, its vector counts its letters, modulo its length."""
+
+    fingerprint, dimension = "toy", 32
+
+    def encode(self, texts: Sequence[str], role: Role) -> Matrix:
+        return np.stack([self.tokens(text, role).vectors.sum(axis=0) for text in texts])
+
+    def tokens(self, text: str, role: Role) -> Tokens:
+        found = list(_WORDS.finditer(text[:4_000]))
+        vectors = np.zeros((len(found), self.dimension), dtype=np.float32)
+        for row, match in zip(vectors, found, strict=True):
+            for letter in match.group().lower():
+                row[ord(letter) % self.dimension] += 1
+        return Tokens(vectors, tuple(match.span() for match in found))
+
+
 class Words:
     """Passages by shared words, or by shared parts of words."""
+
+    encoder = Letters()
 
     def __init__(self, collection: Collection, size: int = 0) -> None:
         self._size = size
@@ -49,6 +72,9 @@ class Words:
         self, queries: Sequence[Query], k: int, *, langs: Some[str] | None = None, subset: Some[str] | None = None
     ) -> list[Ranking]:
         return [self._one(query.text, k, langs) for query in queries]
+
+    def like(self, passage: Passage, k: int, *, langs: Some[str] | None = None) -> Ranking:
+        return self._one(passage.full_text[:400], k, langs)
 
     def terms(self, query: str, passage: Passage) -> list[Term]:
         text = passage.full_text
@@ -97,8 +123,17 @@ class StubWorkbench(Workbench):
         collection = _collection(self._folder, self.settings.sample)
         return SearchService(collection, Words(collection), Words(collection, 3), Scripts())
 
-    def searcher(self, name: str = "sample") -> SearchService:
-        return self._searcher
+    def models(self, name: str = "sample") -> dict[str, Artefact]:
+        return dict.fromkeys(("", "toy run"), cast(Artefact, None))
+
+    def searcher(self, name: str = "sample", model: str = "") -> SearchService:
+        return self._other if model else self._searcher
+
+    @cached_property
+    def _other(self) -> SearchService:
+        """Another model: it sees letters two by two."""
+        usual = self._searcher
+        return SearchService(usual.collection, usual.lexical, Words(usual.collection, 2), usual.identifier)
 
 
 def _collection(folder: Path, sample: Path) -> Collection:

@@ -89,3 +89,31 @@ def test_what_is_no_list_of_texts_is_said(encoder: Encoder) -> None:
         with pytest.raises(InputError) as caught:
             encoder.encode(wrong, "query")  # type: ignore[arg-type]
         assert caught.value.remedy
+
+
+# -- tokens -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", tiny.TEXTS)
+def test_tokens_stand_where_they_say(encoder: Encoder, text: str) -> None:
+    tokens = encoder.tokens(text, "passage")
+    assert tokens.vectors.shape[0] == len(tokens.spans) and tokens.vectors.dtype == np.float32
+    assert all(0 <= start < end <= len(text) for start, end in tokens.spans)
+    assert list(tokens.spans) == sorted(tokens.spans)
+
+
+def test_tokens_depend_on_the_text_alone(encoder: Encoder) -> None:
+    """Prompts and special tokens take part in the states, and stand nowhere."""
+    text = "The Nile flows"
+    tokens, spans = encoder.tokens(text, "query"), encoder.tokens(text, "query").spans
+    assert spans and spans[0][0] == 0 and {char for start, end in spans for char in text[start:end]} <= set(text)
+    assert len(np.unique(tokens.vectors.round(4), axis=0)) > 1
+    np.testing.assert_array_equal(tokens.vectors, encoder.tokens(text, "query").vectors)
+    assert encoder.tokens("", "query").spans == () and len(encoder.tokens("", "query").vectors) == 0
+
+
+@pytest.mark.parametrize("number", range(len(HOSTILE)))
+def test_tokens_of_hostile_texts(encoder: Encoder, number: int) -> None:
+    tokens = encoder.tokens(HOSTILE[number], "query")
+    assert np.isfinite(tokens.vectors).all()
+    assert all(0 <= start < end for start, end in tokens.spans)

@@ -1,0 +1,128 @@
+"""Two hundred visitors search at once while a few people judge: who is answered, who has to wait, and how long.
+
+    python benchmarks/admission.py [SECONDS]
+
+Serves the sample collection with the shipped encoder in a process of its own, on loopback. First the judges alone, then
+the judges while every visitor searches, and again as soon as they may (a refusal says when). What must hold: searches
+end with 200 or with 429 and a `Retry-After`, never otherwise, and nobody's grade is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any, TypeAlias
+from uuid import uuid4
+
+import httpx
+
+ROOT = Path(__file__).resolve().parent.parent
+VISITORS, JUDGES = 200, 5
+Measured: TypeAlias = tuple[list[float], Counter[int]]
+"""Milliseconds, and how often which answer came."""
+QUESTIONS = ("Which planet has rings?", "चंद्रमा", "¿Quién pintó la Mona Lisa?", "富士山", "zebra")
+
+
+async def judge(client: httpx.AsyncClient, passage: str, until: float, took: list[float], said: Counter[int]) -> None:
+    """Somebody who grades steadily, about four times a second."""
+    while time.monotonic() < until:
+        grade = {"event": uuid4().hex, "collection": "sample", "query": QUESTIONS[0], "passage": passage, "grade": 2}
+        began = time.perf_counter()
+        reply = await client.post("/mdr/grade", json=grade)
+        took.append(1000 * (time.perf_counter() - began))
+        said[reply.status_code] += 1
+        await asyncio.sleep(0.25)
+
+
+async def visit(client: httpx.AsyncClient, number: int, until: float, took: list[float], said: Counter[int]) -> None:
+    """Somebody who searches, and again as soon as they may."""
+    while time.monotonic() < until:
+        asked = {"data": [QUESTIONS[number % len(QUESTIONS)], "hybrid", 10, [], 0, ""]}
+        began = time.perf_counter()
+        reply = await client.post("/gradio_api/run/search", json=asked)
+        said[reply.status_code] += 1
+        if reply.status_code == 429:
+            await asyncio.sleep(float(reply.headers["retry-after"]))
+        else:
+            took.append(1000 * (time.perf_counter() - began))
+
+
+async def judges(url: str, passage: str, seconds: float) -> Measured:
+    """All judges, each a browser of its own."""
+    took: list[float] = []
+    said: Counter[int] = Counter()
+    clients = [browser(url) for _ in range(JUDGES)]
+    until = time.monotonic() + seconds
+    await asyncio.gather(*(judge(client, passage, until, took, said) for client in clients))
+    return took, said
+
+
+async def visitors(url: str, seconds: float) -> Measured:
+    """All visitors, each a browser of its own."""
+    took: list[float] = []
+    said: Counter[int] = Counter()
+    clients = [browser(url) for _ in range(VISITORS)]
+    until = time.monotonic() + seconds
+    await asyncio.gather(*(visit(client, it, until, took, said) for it, client in enumerate(clients)))
+    return took, said
+
+
+def browser(url: str) -> httpx.AsyncClient:
+    """Somebody with a cookie, as the first page gives them."""
+    limits = httpx.Limits(max_connections=1, keepalive_expiry=2)  # the server drops idle ones after five seconds
+    cookies = {"mdr_visitor": uuid4().hex}
+    return httpx.AsyncClient(base_url=url, timeout=60, limits=limits, cookies=cookies, verify=False)  # all is loopback
+
+
+def measure(what: Callable[..., Coroutine[Any, Any, Measured]], *given: Any) -> Measured:
+    """In a process of its own: those who judge must not wait for those who search on this side."""
+    return asyncio.run(what(*given))
+
+
+def line(what: str, took: list[float], said: Counter[int]) -> None:
+    """One row: how many, how long, and with which answers."""
+    if took:
+        ordered = sorted(took)
+        late = ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]
+        print(f"{what:34} {len(took):6} {statistics.median(took):8.1f} {late:8.1f} {ordered[-1]:8.1f}   {dict(said)}")
+
+
+def main() -> None:
+    """Serve, measure, stop."""
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
+    with tempfile.TemporaryDirectory() as home:
+        environment = {**os.environ, "MDR_HOME": home, "MDR_PORT": "0", "PYTHONUNBUFFERED": "1"}
+        said = {"stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL, "text": True}
+        app = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, **said)
+        assert app.stderr
+        try:
+            url = next(found[1] for row in app.stderr if (found := re.search(r"mdr is at (\S+)/", row)))
+            print(f"{'':34} {'count':>6} {'p50 ms':>8} {'p95 ms':>8} {'max ms':>8}   answers")
+            asked = {"data": [QUESTIONS[0], "hybrid", 1, [], 0, ""]}
+            reply = httpx.post(f"{url}/gradio_api/run/search", json=asked, timeout=60)
+            passage = reply.json()["data"][0]["found"][0]["id"]
+            with ProcessPoolExecutor(2) as pool:
+                line("grades, nobody searching", *pool.submit(measure, judges, url, passage, seconds).result())
+                searching = pool.submit(measure, visitors, url, seconds + 2)
+                time.sleep(1)
+                graded = pool.submit(measure, judges, url, passage, seconds).result()
+                line(f"grades, {VISITORS} visitors searching", *graded)
+                line("searches that were answered", *searching.result())
+            assert set(searching.result()[1]) <= {200, 429} and set(graded[1]) == {200}, "somebody got an error"
+        finally:
+            app.terminate()
+            app.wait(30)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Who may do what: one table of roles and permissions, asked by every service before it acts for somebody.
+
+visitor   somebody who has not signed in; known by a random cookie, or not at all
+judge     signed in; grades in campaigns
+lead      makes campaigns, decides where judges disagree, sees and exports what everybody judged
+admin     also starts runs and looks after accounts; whoever has the command line is one
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, TypeAlias, get_args
+
+from mdr.errors import NotAllowedError
+
+PersonRole: TypeAlias = Literal["visitor", "judge", "lead", "admin"]
+Permission: TypeAlias = Literal[
+    "search",
+    "grade",
+    "judge",
+    "adjudicate",
+    "campaigns",
+    "see-others",
+    "export",
+    "import",
+    "run",
+    "invite",
+    "accounts",
+]
+
+ROLES: tuple[PersonRole, ...] = get_args(PersonRole)
+"""From the least to the most: who is further right may do all that those to the left may."""
+
+
+class Person(NamedTuple):
+    """Somebody who asks for something. The name is what judgements are kept under; empty: not known at all."""
+
+    name: str
+    role: PersonRole = "visitor"
+
+
+NOBODY = Person("")
+MACHINE = Person("machine", "admin")
+"""Whoever works on the machine itself: the command line, and services among each other."""
+
+NEEDED: Mapping[Permission, tuple[PersonRole, str]] = {
+    "search": ("visitor", "search"),
+    "grade": ("visitor", "grade what a search found"),
+    "judge": ("judge", "judge in a campaign"),
+    "adjudicate": ("lead", "decide where judges disagree"),
+    "campaigns": ("lead", "make, open or close campaigns"),
+    "see-others": ("lead", "see what others judged"),
+    "export": ("lead", "export judgements"),
+    "import": ("lead", "bring in judgements of others"),
+    "invite": ("lead", "invite people"),
+    "run": ("admin", "start or stop runs"),
+    "accounts": ("admin", "change accounts"),
+}
+"""Each action with the least role that may do it, and what it is called."""
+
+
+def allows(person: Person, action: Permission) -> bool:
+    """Whether a person may do something."""
+    return reaches(person.role, NEEDED[action][0])
+
+
+def require(person: Person, action: Permission) -> None:
+    """Refuse what a person may not do."""
+    role, what = NEEDED[action]
+    if not reaches(person.role, role):
+        remedy = "sign in first" if person.role == "visitor" else "ask somebody who looks after this server"
+        raise NotAllowedError(f"a {person.role} may not {what}: it takes a {role}", remedy)
+
+
+def reaches(role: PersonRole, least: PersonRole) -> bool:
+    """Whether a role includes another.
+
+    >>> reaches("lead", "judge"), reaches("visitor", "judge")
+    (True, False)
+    """
+    return ROLES.index(role) >= ROLES.index(least)

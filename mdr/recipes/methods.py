@@ -1,0 +1,75 @@
+"""The methods by name, each with the variants that say what its parts are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mdr.errors import InputError
+from mdr.pipeline import Recipe
+from mdr.recipes.language_agnostic import language_agnostic
+from mdr.recipes.lestm import lestm
+from mdr.recipes.page import Scale
+from mdr.recipes.quick import quick
+from mdr.recipes.umr import umr
+
+
+@dataclass(frozen=True)
+class Method:
+    """A page and its ablations: what is changed, by the variant's name."""
+
+    title: str
+    page: Callable[..., Recipe]
+    variants: Mapping[str, Mapping[str, Any]]
+
+
+METHODS: Mapping[str, Method] = {
+    "lestm": Method(
+        "LeSTM: mine where words and meaning agree, write more, train again",
+        lestm,
+        {
+            "sparse only": {"rule": "lexical", "generating": False, "rounds": 1},
+            "dense only": {"rule": "dense", "generating": False, "rounds": 1},
+            "intersection": {"generating": False, "rounds": 1},
+            "union": {"rule": "union", "generating": False, "rounds": 1},
+            "language-contrastive warm-up": {"language_contrast": True, "rounds": 1},
+        },
+    ),
+    "umr": Method(
+        "UMR: a language model's likelihoods as labels, twice",
+        umr,
+        {
+            "teacher × 1": {"teacher": 1.0, "rounds": 1},
+            "teacher × 5": {"teacher": 5.0, "rounds": 1},
+            "teacher × 20": {"teacher": 20.0, "rounds": 1},
+            "own candidates only": {"whole_batch": False, "rounds": 1},
+            "language-contrastive warm-up": {"language_contrast": True, "rounds": 1},
+        },
+    ),
+    "quick": Method(
+        "QuiCK: a query generator teaches, questions are aligned across languages",
+        quick,
+        {
+            "no distillation": {"distilling": False},
+            "no alignment": {"aligning": False},
+            "no scheduler": {"scheduled": False},
+            "cross-encoder teacher": {"teacher": "reranker"},
+        },
+    ),
+    "language-agnostic": Method(
+        "Language-agnostic: parallel texts strip languages from vectors",
+        language_agnostic,
+        {"semantic only": {"language": 0.0}, "language only": {"semantic": 0.0}},
+    ),
+}
+
+
+def recipe(method: str, scale: Scale, variant: str = "", seed: int = 0) -> Recipe:
+    """A method's page at a scale, or a variant of it."""
+    if method not in METHODS:
+        raise InputError(f"there is no method {method!r}", f"there are {', '.join(METHODS)}")
+    found = METHODS[method]
+    if variant and variant not in found.variants:
+        raise InputError(f"{method} has no variant {variant!r}", f"it has {', '.join(found.variants)}")
+    return found.page(scale, seed=seed, **found.variants.get(variant, {}))

@@ -1,0 +1,146 @@
+"""What recipe pages are written with: the places that material fills, how large everything is, and the steps that
+methods share. What makes a method itself is on its own page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mdr.pipeline import Recipe, Step
+
+WILD = "wild"
+"""Passages in many languages that nobody graded: what is mined and asked about."""
+ASKED = "asked"
+"""Questions without answers."""
+LABELLED = "labelled"
+"""Questions with their passages, in English or whatever there is; a scale may have none."""
+TEXTS = "texts"
+"""Texts that say the same in several languages, and texts that stand alone; a scale may have none."""
+JUDGED = "judged"
+"""Pairs that people judged; a scale may have none."""
+TARGET = "target"
+"""What is measured on: passages, questions and grades that nothing is trained on."""
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How large everything is. `material` makes the places above; empty names of models are the shipped ones."""
+
+    name: str
+    what: str
+    material: tuple[Step, ...]
+    encoder: str = ""
+    generator: str = ""
+    reranker: str = ""
+    steps: int = 1_000
+    batch: int = 128
+    moving: Values = field(default_factory=dict)
+    """How an encoder's weights move, beside `steps`."""
+    writing: Values = field(default_factory=dict)
+    """How a generator's weights move."""
+    depth: int = 100
+    candidates: int = 16
+    budget: int = 0
+    """Passages of each language that are asked about; 0: all."""
+    questions: int = 3
+    """For each of them."""
+    lengths: Values = field(default_factory=dict)
+    dev: str = ""
+    """The split of `target` that weights may be chosen by; empty: pairs held out."""
+    measuring: Values = field(default_factory=dict)
+
+    def has(self, place: str) -> bool:
+        """Whether there is such material."""
+        return any(step.name == place for step in self.material)
+
+
+class Page:
+    """A recipe being written down, step by step; each method adds a step and gives its name."""
+
+    def __init__(self, name: str, scale: Scale, seed: int = 0) -> None:
+        self._name, self._scale, self._seed = name, scale, seed
+        self._steps = list(scale.material)
+        self._words: dict[str, str] = {}
+
+    def add(self, name: str, stage: str, settings: Values, **inputs: str | None) -> str:
+        """Any step; inputs that are None are left out."""
+        filled = {slot: given for slot, given in inputs.items() if given is not None}
+        self._steps.append(Step(name, stage, settings, filled))
+        return name
+
+    def recipe(self) -> Recipe:
+        """What was written down."""
+        return Recipe(self._name, tuple(self._steps))
+
+    def known(self, *places: str) -> dict[str, str]:
+        """Those of the places that there is material for, as inputs."""
+        return {place: place for place in places if self._scale.has(place)}
+
+    # -- steps that methods share ---------------------------------------------------------------------------------
+
+    def words(self, collection: str) -> str:
+        """BM25 over a collection, once."""
+        if collection not in self._words:
+            self._words[collection] = self.add(f"{collection}-words", "index-lexical", {}, collection=collection)
+        return self._words[collection]
+
+    def vectors(self, name: str, collection: str, model: str | None) -> str:
+        """A collection in a model's vectors; without a model, in those of the encoder that training begins from."""
+        settings = {} if model else {"encoder": self._scale.encoder}
+        return self.add(name, "index-dense", settings, collection=collection, model=model)
+
+    def mined(self, name: str, dense: str, round: int, **settings: Any) -> str:
+        """What words and meaning agree on (stage `mine`)."""
+        scale = self._scale
+        usual = {"depth": scale.depth, "last": scale.depth, "round": round, "seed": self._seed}
+        places = {"collection": WILD, "lexical": self.words(WILD), "dense": dense, **self.known_questions()}
+        return self.add(name, "mine", usual | settings, **places)
+
+    def known_questions(self) -> dict[str, str]:
+        """Questions from elsewhere, if the collection's own are not meant."""
+        return {"queries": ASKED} if self._scale.has(ASKED) else {}
+
+    def learn(
+        self, name: str, objectives: tuple[Values, ...], sources: Values, start: str | None, inputs: Mapping[str, str]
+    ) -> str:
+        """An encoder that goes on from `start`, or from the scale's (stage `train`)."""
+        scale = self._scale
+        settings = {
+            "start": "" if start else scale.encoder,
+            "objectives": objectives,
+            "sources": {"seed": self._seed, **sources},
+            "training": {"steps": scale.steps, "seed": self._seed, **scale.moving},
+            **scale.lengths,
+        }
+        return self.add(name, "train", settings, start=start, **inputs)
+
+    def writer(self, name: str, loss: str, start: str | None, inputs: Mapping[str, str], **sources: Any) -> str:
+        """A generator that goes on from `start`, or from the scale's (stage `train-generator`)."""
+        scale = self._scale
+        objectives = ({"loss": loss, "sources": dict.fromkeys(inputs, 1.0), "batch": _WRITER_BATCH[loss]},)
+        settings = {
+            "start": "" if start else scale.generator,
+            "objectives": objectives,
+            "sources": {"seed": self._seed, **sources},
+            "training": {"seed": self._seed, **scale.writing},
+        }
+        return self.add(name, "train-generator", settings, start=start, **inputs)
+
+    def measure(self, name: str, model: str | None) -> str:
+        """BM25, the model and both on the target."""
+        dense = self.vectors(f"{name}-vectors", TARGET, model)
+        inputs = {"collection": TARGET, "lexical": self.words(TARGET), "dense": dense}
+        return self.add(name, "evaluate", self._scale.measuring, **inputs)
+
+
+_WRITER_BATCH = {"likelihood": 32, "ranking": 8}
+"""Queries in a step; a ranking reads each with all its candidates."""
+
+
+def contrast(source: str, scale: Scale, **settings: Any) -> Values:
+    """In-batch contrast over one source."""
+    return {"loss": "contrast", "sources": {source: 1.0}, "batch": scale.batch, **settings}

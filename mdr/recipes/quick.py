@@ -1,0 +1,112 @@
+"""QuiCK: a query generator as teacher, and queries aligned across languages (Ren et al., EMNLP 2022).
+
+    teach the teacher   train a generator to write the pairs' queries, then to prefer their passages among others
+    round by round      retrieve and score candidates anew; let the teacher ask about the answers in other languages;
+                        train on the pairs, on the teacher's scores, and on both questions ranking alike
+
+Published: the generator as teacher, its contrastive fine-tuning, and alignment without parallel sentences. Our reading:
+where pairs are not labelled they are mined; how counterparts are admitted; weights and temperatures.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mdr.pipeline import Recipe
+from mdr.recipes.page import JUDGED, LABELLED, WILD, Page, Scale, Values, contrast
+
+TEACHER = 10.0
+"""1 / τ of the teacher's scores."""
+LATER = 0.1
+"""Share of the steps before alignment joins."""
+
+
+def quick(
+    scale: Scale,
+    *,
+    rounds: int = 1,
+    distilling: bool = True,
+    aligning: bool = True,
+    scheduled: bool = True,
+    teacher: str = "generator",
+    seed: int = 0,
+) -> Recipe:
+    """The whole loop, over pairs that BM25 and the first encoder agree on. `teacher`: "generator", or "reranker" for
+    the comparison that the paper rests on; `scheduled`: good counterparts first."""
+    page = Page("quick", scale, seed)
+    page.measure("before", None)
+    dense = page.vectors("vectors-0", WILD, None)
+    pairs = page.mined("mined", dense, 0)
+    slot, judge = _teacher(page, scale, pairs, dense, teacher, seed)
+    given = {**page.known(LABELLED, JUDGED), "mined": pairs}
+    model = None
+    for round in range(1, rounds + 1):
+        if model:
+            dense = page.vectors(f"vectors-{round}", WILD, model)
+        scored = page.add(
+            f"scored-{round}", "score", _listed(scale, seed, round), **_places(page, dense, pairs, **{slot: judge})
+        )
+        objectives: list[Values] = [contrast(source, scale) for source in given]
+        inputs = given | {"scored": scored}
+        if distilling:
+            objectives.append(_over_lists("listwise", "scored", scale))
+        if aligning:
+            asked = page.add(
+                f"asked-{round}",
+                "generate",
+                {"target": "other", "selection": "named", "n": 1, "round_trip": "none", "seed": seed, "round": round},
+                collection=WILD,
+                pairs=pairs,
+                generator=judge if slot == "generator" else None,
+            )
+            inputs["counterparts"] = page.add(
+                f"counterparts-{round}",
+                "counterparts",
+                {},
+                scored=scored,
+                generated=asked,
+                generator=judge if slot == "generator" else None,
+            )
+            objectives.append(_over_lists("alignment", "aligned", scale) | {"start": LATER})
+        sources = {"candidates": scale.candidates, "first": True, "admit": (80, 20) if scheduled else (0, 0)}
+        model = page.learn(f"model-{round}", tuple(objectives), sources, model, inputs)
+        page.measure(f"round-{round}", model)
+    return page.recipe()
+
+
+def _teacher(page: Page, scale: Scale, pairs: str, dense: str, kind: str, seed: int) -> tuple[str, str]:
+    """The slot that a teacher fills, and the step that makes it."""
+    lists = page.add(
+        "lists", "score", {**_listed(scale, seed, 0), "generator": scale.generator}, **_places(page, dense, pairs)
+    )
+    if kind == "reranker":
+        objective = {"loss": "ranking", "sources": {"scored": 1.0}, "batch": 8}
+        settings = {
+            "start": scale.reranker,
+            "objectives": (objective,),
+            "sources": {"seed": seed, "candidates": scale.candidates},
+            "training": {"seed": seed, **scale.writing},
+        }
+        return "reranker", page.add("reranker", "train-reranker", settings, scored=lists)
+    writer = page.writer("writer", "likelihood", None, page.known(LABELLED) | {"mined": pairs})
+    return "generator", page.writer("teacher", "ranking", writer, {"scored": lists}, candidates=scale.candidates)
+
+
+def _listed(scale: Scale, seed: int, round: int) -> Values:
+    return {
+        "depth": scale.depth,
+        "candidates": 2 * scale.candidates,
+        "at_least": scale.candidates,
+        "seed": seed,
+        "round": round,
+    }
+
+
+def _places(page: Page, dense: str, pairs: str, **more: str) -> dict[str, str]:
+    return {"collection": WILD, "dense": dense, "pairs": pairs, **page.known_questions(), **more}
+
+
+def _over_lists(loss: str, source: str, scale: Scale) -> dict[str, Any]:
+    batch = max(2, scale.batch // scale.candidates)
+    found: dict[str, Any] = {"loss": loss, "sources": {source: 1.0}, "batch": batch}
+    return found | {"teacher_scale": TEACHER} if loss == "listwise" else found

@@ -1,0 +1,88 @@
+"""The figures of the page "Evaluate": reports as bars, ranges and shades, each number with its words and its link."""
+
+from __future__ import annotations
+
+import math
+
+from markupsafe import Markup
+
+from mdr.core.summary import MACRO, MICRO
+from mdr.services.evaluation import Cell, Table
+from mdr.services.holes import HolesReport
+from mdr.services.measuring_bias import BiasReport
+from mdr.ui.compare_address import Evaluating
+from mdr.ui.compare_view import name_of
+from mdr.ui.figures import Bar, BarGroup, Shade, bars, matrix, ranges
+from mdr.ui.render import tongue
+
+MEANS = {MACRO: "mean over languages", MICRO: "mean over questions"}
+
+
+def column_name(column: str) -> str:
+    """What a column of a table is of."""
+    return MEANS.get(column) or tongue(column).name
+
+
+def scores(table: Table, asked: Evaluating) -> Markup:
+    """Bars per language, one for each system."""
+    columns = [MACRO, *(column for column in table.columns if column not in MEANS)]
+    groups = [
+        BarGroup(
+            "all languages" if column == MACRO else column_name(column),
+            [_bar(name_of(system), column, cells[column], system, asked) for system, cells in table.rows.items()],
+        )
+        for column in columns
+    ]
+    said = f"{table.measure} by language and system; the line over the end of each bar is its 95 % interval."
+    return bars("figure-scores", f"{table.measure} by language", said, groups)
+
+
+def _bar(name: str, column: str, cell: Cell, system: str, asked: Evaluating) -> Bar:
+    said = f"{name}, {column_name(column)}: "
+    if cell.mean is None:
+        return Bar(None, said=f"{said}not known")
+    bounds = "" if cell.low is None or cell.high is None else f", between {cell.low:.3f} and {cell.high:.3f}"
+    lang = "" if column == MACRO else column
+    link = asked.address(view="queries", system=system, lang=lang, page=1)
+    return Bar(cell.mean, cell.low, cell.high, f"{said}{cell.mean:.3f}{bounds}, from {cell.queries:,} questions", link)
+
+
+def holes(report: HolesReport, asked: Evaluating) -> Markup:
+    """For every system a line from worst to best, with a mark at the estimate, or else at the condensed value."""
+    groups = []
+    for number, (system, treated) in enumerate(report.cells.items()):
+        mean = {name: cells[MACRO].mean for name, cells in treated.items()}
+        marked = "estimate" if mean.get("estimate") is not None else "condensed"
+        told = ", ".join(f"{name} {_number(mean[name])}" for name in ("worst", marked, "best"))
+        said = f"{name_of(system)}: {told}"
+        link = asked.address(view="queries", system=system, lang="", page=1)
+        groups.append(BarGroup(name_of(system), [Bar(mean[marked], mean["worst"], mean["best"], said, link)], number))
+    said = f"{report.measure} if what nobody judged is not relevant (left end) or as relevant as can be (right end)."
+    return ranges("figure-holes", f"{report.measure} from worst to best", said, groups)
+
+
+def _number(value: float | None) -> str:
+    return "not known" if value is None else f"{value:.3f}"
+
+
+def bias(report: BiasReport, system: str, asked: Evaluating) -> Markup:
+    """Query language down, language of the right passage across."""
+    across = sorted({other for row in report.cells.values() for other in row})
+    down = {lang: [_shade(report, system, lang, other, asked) for other in across] for lang in report.cells}
+    said = (
+        "Rows: language of the question. Columns: language of the right passage. Numbers: mean of 1 divided by the "
+        f"rank of that passage in a pool of all languages; 1 is always first. System: {name_of(system)}."
+    )
+    return matrix("figure-bias", f"Language bias of {name_of(system)}", said, across, down)
+
+
+def _shade(report: BiasReport, system: str, lang: str, other: str, asked: Evaluating) -> Shade | None:
+    cell = report.cells[lang].get(other)
+    if cell is None or math.isnan(cell.mean):
+        return None
+    counts = report.bias.matrix[lang][other]
+    said = (
+        f"questions in {tongue(lang).name}, passages in {tongue(other).name}: {cell.mean:.2f}, between {cell.low:.2f} "
+        f"and {cell.high:.2f}; mean rank {counts.mean_rank:.1f}, {counts.missing} of {counts.queries} not found"
+    )
+    return Shade(cell.mean, said, asked.address(view="queries", system=system, lang=lang, other=other, page=1))

@@ -1,0 +1,204 @@
+"""What the page "Evaluate" shows for an address: an evaluation by some grades and a measure, seen from one side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from mdr.core.permissions import Person
+from mdr.core.policies import POLICIES
+from mdr.core.recent import Recent
+from mdr.errors import MdrError, NotAllowedError
+from mdr.services.judging import GRADES
+from mdr.services.measuring import Evaluated, MeasuringService
+from mdr.services.measuring_bias import BiasReport, bias_report
+from mdr.ui import evaluate_figures as drawn
+from mdr.ui.compare_address import VIEWS, Compared, Evaluating
+from mdr.ui.compare_view import ROWS, name_of
+from mdr.ui.render import Renderer
+from mdr.workbench import Workbench
+
+if TYPE_CHECKING:
+    from mdr.services.holes import HolesReport
+
+SOURCES_SAID: Mapping[str, str] = {
+    "collection": "the collection's own",
+    "judged": "people's judgements",
+    "both": "both; people's count first",
+    "file": "an uploaded file",
+}
+VIEWS_SAID: Mapping[str, str] = {
+    "scores": "How good",
+    "holes": "What nobody judged",
+    "agreement": "Do judges agree",
+    "bias": "Language bias",
+}
+_POOLS = {"all": "all languages", "own": "own language"}
+assert {*VIEWS_SAID, "queries"} == set(VIEWS)
+
+
+class EvaluateView:
+    """Addresses to HTML, over one collection, for the person who asks."""
+
+    def __init__(self, workbench: Workbench, collection: str, render: Renderer) -> None:
+        self._workbench, self._collection, self._render = workbench, collection, render
+        self._reports = Recent(24)
+        self._views: Mapping[str, Callable[[Evaluated, Evaluating, Person], dict[str, Any]]] = {
+            "scores": self._scores,
+            "holes": self._holes,
+            "agreement": self._agreement,
+            "bias": self._bias,
+            "queries": self._queries,
+        }
+
+    @property
+    def _measuring(self) -> MeasuringService:
+        return self._workbench.measuring(self._collection)
+
+    def html(self, address: str, person: Person) -> str:
+        """What an address shows; what cannot be shown says why, below the same controls."""
+        asked = Evaluating.of(address)
+        about: dict[str, Any] = {"problem": "", "remedy": "", "offer": None, "body": "", "evaluated": None}
+        try:
+            evaluations = self._measuring.evaluations()
+            if evaluations:
+                self._measuring.sources.allow(asked.grading, person)
+                evaluated = self._measuring.evaluated(asked.run)
+                about |= {"evaluated": evaluated, "files": _files(evaluated, asked)}
+                about |= {"body": asked.view, **self._views[asked.view](evaluated, asked, person)}
+            else:
+                about["offer"] = len({row[0] for row in self._measuring.collection.qrel_rows})
+        except MdrError as error:
+            about |= {"problem": error.problem, "remedy": error.remedy, "body": ""}
+        return self._render("evaluate", {**self._controls(asked), **about})
+
+    def _controls(self, asked: Evaluating) -> dict[str, Any]:
+        evaluations = self._measuring.evaluations()
+        chosen = next((its for its in evaluations if its.name == asked.run), evaluations[0] if evaluations else None)
+        grading = asked.grading
+        judged = grading.source in ("judged", "both")
+        return {
+            "asked": asked,
+            "permalink": asked.address(),
+            "runs": [(its.name, f"{its.name} · {_POOLS[its.pool]}") for its in evaluations],
+            "run": chosen.name if chosen else "",
+            "measures": [(name, name) for name in (chosen.measures(grading) if chosen else [asked.measure])],
+            "sources": [(key, said) for key, said in SOURCES_SAID.items() if key != "file" or grading.file],
+            "policies": [(name, name) for name in POLICIES] if judged else [],
+            "campaigns": self._campaigns(asked) if judged else [],
+            "views": VIEWS_SAID,
+            "name_of": name_of,
+        }
+
+    def _campaigns(self, asked: Evaluating) -> list[tuple[str, str]]:
+        try:
+            named = [name for name in self._measuring.sources.campaigns() if name]
+        except MdrError:  # told where the grades are asked for
+            named = []
+        return [("", "all judgements"), *((name, name) for name in named)] if named else []
+
+    # -- views --------------------------------------------------------------------------------------------
+
+    def _scores(self, evaluated: Evaluated, asked: Evaluating, person: Person) -> dict[str, Any]:
+        measured = self._measuring.measured(evaluated, asked.measure, asked.grading)
+        table = measured.table
+        return {
+            "table": table,
+            "figure": drawn.scores(table, asked),
+            "left_out": {what: count for what, count in measured.left_out.items() if count},
+            "compared": self._versus(evaluated, asked),
+        }
+
+    def _versus(self, evaluated: Evaluated, asked: Evaluating) -> list[tuple[str, str, str]]:
+        """Links to the comparison of the first system with each other one."""
+        first, *others = [self._key(evaluated, system) for system in evaluated.systems]
+        versus = Compared(a=first, measure=asked.measure, grading=asked.grading)
+        return [(first, other, f"compare{versus.address(b=other)}") for other in others]
+
+    def _holes(self, evaluated: Evaluated, asked: Evaluating, person: Person) -> dict[str, Any]:
+        from mdr.services.holes import TREATMENTS
+
+        report = self._holes_report(evaluated, asked)
+        return {"holes": report, "treatments": TREATMENTS, "figure": drawn.holes(report, asked)}
+
+    def _agreement(self, evaluated: Evaluated, asked: Evaluating, person: Person) -> dict[str, Any]:
+        campaign = asked.grading.campaign or None
+        try:
+            found = self._workbench.agreement.agreement(self._collection, campaign, person=person)
+        except NotAllowedError as error:
+            here = f"`mdr judgements agreement {self._collection}` tells it on the machine itself"
+            raise NotAllowedError(error.problem, f"{error.remedy}; or {here}") from error
+        return {"agreement": found, "disputed": found.things[:ROWS], "grades": GRADES}
+
+    def _bias(self, evaluated: Evaluated, asked: Evaluating, person: Person) -> dict[str, Any]:
+        system = asked.system if asked.system in evaluated.systems else evaluated.systems[0]
+        report = self._bias_report(evaluated, system, asked)
+        return {"bias": report.bias, "system": system, "figure": drawn.bias(report, system, asked)}
+
+    def _holes_report(self, evaluated: Evaluated, asked: Evaluating) -> HolesReport:
+        graded = self._measuring.sources.graded(asked.grading)
+        return self._reports.get(
+            (evaluated.artefact.key, asked.measure, graded.fingerprint, asked.grading.campaign),
+            lambda: self._workbench.holes(self._collection).report(evaluated, asked.measure, asked.grading),
+        )
+
+    def _bias_report(self, evaluated: Evaluated, system: str, asked: Evaluating) -> BiasReport:
+        graded = self._measuring.sources.graded(asked.grading)
+        return self._reports.get(
+            (evaluated.artefact.key, system, graded.fingerprint),
+            lambda: bias_report(self._measuring, evaluated, system, asked.grading),
+        )
+
+    def _queries(self, evaluated: Evaluated, asked: Evaluating, person: Person) -> dict[str, Any]:
+        system = asked.system if asked.system in evaluated.systems else evaluated.systems[0]
+        if asked.other:
+            report = self._bias_report(evaluated, system, asked)
+            places = sorted(report.places.get((asked.lang, asked.other), []), key=lambda place: -place.rank)
+            rows = [(place.query, self._rank(place.rank, report.bias.k)) for place in places]
+        elif asked.by:
+            values = self._holes_report(evaluated, asked).values[system].get(asked.by, {})
+            known = self._measuring.queries
+            rows = [
+                (known[id], f"{value:.3f}")
+                for id, value in sorted(values.items(), key=lambda row: (row[1], row[0]))
+                if id in known
+            ]
+        else:
+            measured = self._measuring.measured(evaluated, asked.measure, asked.grading)
+            rows = [(row.query, f"{row.value:.3f}") for row in self._measuring.behind(measured, system, asked.lang)]
+        pages = max(1, -(-len(rows) // ROWS))
+        page = min(asked.page, pages)
+        others = [name for name in evaluated.systems if name != system]
+        first, second = (self._key(evaluated, name) for name in ((others or [system])[0], system))
+        versus = Compared(a=first, b=second, grading=asked.grading)
+        return {
+            "system": system,
+            "rows": [
+                (query, shown, f"compare{versus.address(id=query.id)}")
+                for query, shown in rows[(page - 1) * ROWS : page * ROWS]
+            ],
+            "count": len(rows),
+            "page": page,
+            "pages": pages,
+        }
+
+    def _key(self, evaluated: Evaluated, system: str) -> str:
+        """A system of an evaluation as the page "Compare" calls it."""
+        first = self._measuring.evaluations()[0]
+        return system if evaluated.usual and evaluated.name == first.name else f"{system}:{evaluated.name}"
+
+    @staticmethod
+    def _rank(rank: int, k: int) -> str:
+        return f"rank {rank}" if rank <= k else f"not among the first {k}"
+
+
+def _files(evaluated: Evaluated, asked: Evaluating) -> list[tuple[str, str]]:
+    """Links to what can be taken along, and what it is."""
+    wanted = [("qrels", "", "Grades (TREC qrels)"), ("csv", "", "Values (CSV)"), ("parquet", "", "Values (Parquet)")]
+    wanted += [("run", system, f"Rankings of {name_of(system)} (TREC run)") for system in evaluated.systems]
+    plain = asked.address(view="scores", system="", lang="", other="", by="", page=1).removeprefix("?")
+    return [
+        (f"mdr/evaluate/file?{urlencode({'what': what, 'system': system})}&{plain}", said)
+        for what, system, said in wanted
+    ]
