@@ -108,7 +108,7 @@ Given: TypeAlias = Mapping[str, Artefact]
 def plan(recipe: Recipe, store: ArtefactStore, engines: Engines, given: Given | None = None) -> list[Planned]:
     """What running the recipe would do, step by step, without doing it."""
     made = dict(given or {})
-    _check(recipe, given=made)
+    check(recipe, given=made)
     planned = []
     for step in recipe.steps:
         if any(name not in made for name in step.inputs.values()):
@@ -126,7 +126,7 @@ def run(
 ) -> Generator[Event, None, dict[str, Artefact]]:
     """Carry a recipe out, yielding events; returns the artefact of each step. `name` remembers the run."""
     made = dict(given or {})
-    _check(recipe, given=made)
+    check(recipe, given=made)
     for step in recipe.steps:
         look = _look(step, made, store, engines)
         if artefact := look.found:
@@ -264,7 +264,7 @@ def _first(error: ValidationError) -> tuple[str, str]:
     return ".".join(str(part) for part in first["loc"]), first["msg"]
 
 
-def _check(recipe: Recipe, given: Iterable[str] = ()) -> None:
+def check(recipe: Recipe, given: Iterable[str] = ()) -> None:
     """Every slot is filled by an earlier step or a given artefact; names are unique."""
     seen = set(given)
     for step in recipe.steps:

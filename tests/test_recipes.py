@@ -1,0 +1,112 @@
+"""The methods as recipes: every variant at every scale is whole, reads no grade that it should not, and is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from mdr import pipeline
+from mdr.core.summary import Asked
+from mdr.errors import InputError, MissingError
+from mdr.recipes.methods import METHODS, recipe
+from mdr.recipes.page import LABELLED, TARGET, WILD
+from mdr.recipes.scales import SCALES, scale
+from mdr.services import reproduction
+from mdr.storage.artefacts import ArtefactStore
+from mdr.storage.evaluation import write_evaluation
+
+EVERY = [(method, variant) for method, its in METHODS.items() for variant in ("", *its.variants)]
+DATA = Path("nowhere")
+
+
+@pytest.mark.parametrize("size", SCALES)
+@pytest.mark.parametrize(("method", "variant"), EVERY)
+def test_every_variant_is_whole(method: str, variant: str, size: str) -> None:
+    """Stages, settings and inputs fit each other, and a recipe file would say the same."""
+    made = recipe(method, scale(size, DATA), variant, seed=3)
+    pipeline.check(made)
+    assert pipeline.recipe_from_data(made.as_data()) == made
+    measured = [step for step in made.steps if step.stage == "evaluate"]
+    assert len(measured) >= 2 and all(step.inputs["collection"] == TARGET for step in measured)
+
+
+@pytest.mark.parametrize("size", SCALES)
+@pytest.mark.parametrize(("method", "variant"), EVERY)
+def test_nothing_learns_from_what_is_measured(method: str, variant: str, size: str) -> None:
+    made = recipe(method, scale(size, DATA), variant)
+    taking = {step.stage for step in made.steps if TARGET in step.inputs.values()}
+    assert taking <= {"evaluate", "index-lexical", "index-dense"}
+
+
+def test_umr_takes_in_no_pair_and_no_grade() -> None:
+    made = recipe("umr", scale("small", DATA))
+    learning = [step for step in made.steps if step.stage in ("train", "score")]
+    assert {slot for step in learning for slot in step.inputs} == {"collection", "dense", "queries", "scored", "start"}
+    assert LABELLED not in {name for step in learning for name in step.inputs.values()}
+
+
+def test_lestm_trains_every_round_from_the_warm_up() -> None:
+    made = {step.name: step for step in recipe("lestm", scale("small", DATA)).steps}
+    assert made["model-1"].inputs["start"] == made["model-2"].inputs["start"] == "warm-up"
+    assert made["vectors-1"].inputs["model"] == "warm-up" and made["vectors-2"].inputs["model"] == "model-1"
+    assert made["mined-2"].inputs["collection"] == WILD and made["mined-2"].settings["round"] == 2
+
+
+def test_seeds_reach_every_step_that_draws() -> None:
+    one, other = (recipe("quick", scale("demo", DATA), seed=seed) for seed in (1, 2))
+    differ = {step.name for step, its in zip(one.steps, other.steps, strict=True) if step.settings != its.settings}
+    assert {"mined", "lists", "writer", "teacher", "scored-1", "asked-1", "model-1"} <= differ
+
+
+def test_what_is_not_there_is_named() -> None:
+    with pytest.raises(InputError, match="no method 'bm26'"):
+        recipe("bm26", scale("demo", DATA))
+    with pytest.raises(InputError, match="no variant 'x'"):
+        recipe("umr", scale("demo", DATA), "x")
+    with pytest.raises(InputError, match="no scale 'huge'"):
+        scale("huge", DATA)
+    with pytest.raises(InputError, match="no variant 'x'"):
+        reproduction.chosen("lestm", ["x"])
+
+
+def measured(store: ArtefactStore, run: str, steps: Mapping[str, Mapping[str, float]]) -> None:
+    """A run with evaluations of one query in each of two languages."""
+    asked = {"q.en": Asked("en", "q.en"), "q.fi": Asked("fi", "q.fi")}
+    keys = {}
+    for step, means in steps.items():
+        summary = {"systems": list(means), "settings": {"measures": ["MRR@10"]}}
+        values = {system: {"MRR@10": {"q.en": mean, "q.fi": mean / 2}} for system, mean in means.items()}
+        with store.draft("evaluation", f"{run}-{step}".replace(".", "-")) as draft:
+            write_evaluation(draft.folder, summary, values, asked)
+            made = store.publish(draft, stage="evaluate", version=1, settings={}, inputs={}, fingerprints={})
+        keys[step] = made.key
+    store.name_run(run, keys, {})
+
+
+def test_evidence_is_read_from_the_runs(tmp_path: Path) -> None:
+    store = ArtefactStore(tmp_path)
+    with pytest.raises(MissingError, match="no run of umr"):
+        reproduction.rows(store, "umr", "demo")
+    before = {"bm25": 0.8, "dense": 0.4, "hybrid": 0.8}
+    for seed, after in ((0, 0.6), (1, 0.8)):
+        measured(
+            store,
+            reproduction.run_name("umr", "demo", "", seed),
+            {"before": before, "round-1": {"bm25": 0.8, "dense": after, "hybrid": 0.9}},
+        )
+    found = {(row.step, row.system): row for row in reproduction.rows(store, "umr", "demo")}
+    assert set(found) == {
+        ("before", "bm25"),
+        ("before", "dense"),
+        ("before", "hybrid"),
+        ("round-1", "dense"),
+        ("round-1", "hybrid"),
+    }
+    row = found["round-1", "dense"]
+    assert row.seeds == 2 and row.mean == pytest.approx(0.75 * 0.7) and row.gain == pytest.approx(0.75 * 0.3)
+    assert row.spread == pytest.approx(0.75 * 0.2) and row.languages == pytest.approx({"en": 0.7, "fi": 0.35})
+    assert found["before", "dense"].gain == 0
+    shown = reproduction.markdown("umr", "demo", "MRR@10", list(found.values()))
+    assert "2 seeds" in shown and "| whole | round-1 | dense | 0.525 |" in shown and "+0.225" in shown
