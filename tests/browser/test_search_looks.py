@@ -71,6 +71,10 @@ def test_pictures_and_phones(visit: Visit, workbench: StubWorkbench, lang: str) 
     visit(path).screenshot(path=SCREENSHOTS / f"search-{lang}.png")
     phone = visit(path, viewport={"width": 390, "height": 844}, color_scheme="dark", has_touch=True, is_mobile=True)
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    options = phone.locator("#options :is(fieldset, .menu)").evaluate_all(
+        "nodes => nodes.filter(node => node.offsetParent).map(node => node.getBoundingClientRect().right)"
+    )
+    assert len(options) >= 4 and max(options) <= 390  # every choice is in reach
     assert phone.evaluate("document.activeElement.closest('#query')") is None  # no keyboard over the page
     phone.screenshot(path=SCREENSHOTS / f"search-{lang}-phone.png")
 
