@@ -55,7 +55,7 @@ def reproduce(
         return _plan(desk, recipes)
     desk.watch(reproduction.carry_out(desk.bench, recipes))
     found = reproduction.rows(desk.bench.store, method, scale, measure)
-    shown = reproduction.markdown(method, scale, measure or "first measure", found)
+    shown = reproduction.markdown(method, scale, found)
     if out:
         out.write_text(shown, encoding="utf-8")
     return Report([row.__dict__ for row in found], [Markdown(shown)])

@@ -22,7 +22,7 @@ def language_agnostic(scale: Scale, *, semantic: float = 1.0, language: float = 
     retrieval = tuple(contrast(source, scale) for source in given)
     if retrieval:
         page.measure("retrieval-only", page.learn("retrieval", retrieval, {}, None, given))
-    given |= page.known(TEXTS)
+    given |= page.needed(TEXTS)
     objectives = (*retrieval, *agnostic(scale, semantic, language))
     page.measure("agnostic", page.learn("model", objectives, {}, None, given))
     return page.recipe()

@@ -61,7 +61,7 @@ def _warm_up(page: Page, scale: Scale, *, language_contrast: bool) -> str | None
     """The encoder that every round begins from; None: the scale's, as it is."""
     given = page.known(LABELLED)
     objectives = tuple(contrast(source, scale) for source in given)
-    if language_contrast and scale.has(TEXTS):
-        given |= page.known(TEXTS)
+    if language_contrast:
+        given |= page.needed(TEXTS)
         objectives += agnostic(scale)
     return page.learn("warm-up", objectives, {"negatives": 1}, None, given) if objectives else None

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mdr.errors import InputError
 from mdr.pipeline import Recipe, Step
 
 WILD = "wild"
@@ -79,6 +80,15 @@ class Page:
     def known(self, *places: str) -> dict[str, str]:
         """Those of the places that there is material for, as inputs."""
         return {place: place for place in places if self._scale.has(place)}
+
+    def needed(self, place: str) -> dict[str, str]:
+        """A place that a method cannot do without, as an input."""
+        if not self._scale.has(place):
+            raise InputError(
+                f"{self._name} needs {place}, and the scale {self._scale.name!r} has none",
+                f"choose a scale with {place}, or leave that part out",
+            )
+        return {place: place}
 
     # -- steps that methods share ---------------------------------------------------------------------------------
 

@@ -34,8 +34,8 @@ def umr(
     page = Page("umr", scale, seed)
     page.measure("before", None)
     first = None
-    if language_contrast and scale.has(TEXTS):
-        first = page.learn("warm-up", agnostic(scale), {}, None, page.known(TEXTS))
+    if language_contrast:
+        first = page.learn("warm-up", agnostic(scale), {}, None, page.needed(TEXTS))
     model = first
     objective = {
         "loss": "listwise",

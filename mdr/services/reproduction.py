@@ -43,6 +43,7 @@ class Row:
     variant: str
     step: str
     system: str
+    measure: str
     seeds: int
     mean: float
     low: float
@@ -91,22 +92,18 @@ def carry_out(bench: Runs, recipes: Iterable[tuple[str, Recipe]]) -> Iterator[Ev
 def rows(store: ArtefactStore, method: str, size: str, measure: str = "") -> list[Row]:
     """The evidence that there is, of whatever seeds and variants were run."""
     found: list[Row] = []
-    begun: Values = {}
-    shown: set[str] = set()
     for variant in ["", *METHODS[method].variants]:
         runs = _evaluations(store, method, size, variant)
+        begun: Values = {}
         for step in dict.fromkeys(step for its in runs for step in its):
             measured = [its[step] for its in runs if step in its]
             name = measure or measured[0].measures[0]
+            begun = begun or _mean([each.values(DENSE, name) for each in measured])
             for system in measured[0].systems:
-                if system in shown if step == BEFORE else system == BM25:
-                    continue
+                if (step == BEFORE and variant) or (step != BEFORE and system == BM25):
+                    continue  # it stands there already
                 values = [each.values(system, name) for each in measured]
-                mean = _mean(values)
-                if step == BEFORE:
-                    shown.add(system)
-                    begun = mean if system == DENSE else begun
-                found.append(_row(variant or WHOLE, step, system, values, mean, begun or mean, measured[0].asked))
+                found.append(_row((variant or WHOLE, step, system, name), values, begun, measured[0].asked))
     if not found:
         raise MissingError(f"there is no run of {method} at scale {size}", f"`mdr reproduce {method}` makes them")
     return found
@@ -136,21 +133,12 @@ def _mean(values: Sequence[Values]) -> dict[str, float]:
     return {query: fmean(its[query] for its in values) for query in sorted(shared)}
 
 
-def _row(
-    variant: str,
-    step: str,
-    system: str,
-    values: Sequence[Values],
-    mean: Values,
-    begun: Values,
-    asked: Mapping[str, Asked],
-) -> Row:
+def _row(what: tuple[str, str, str, str], values: Sequence[Values], begun: Values, asked: Mapping[str, Asked]) -> Row:
+    mean = _mean(values)
     whole, against = averages(mean, asked), comparison(mean, begun, asked)[MACRO]
     single = [averages(its, asked)[MACRO]["mean"] for its in values]
     return Row(
-        variant,
-        step,
-        system,
+        *what,
         seeds=len(values),
         mean=whole[MACRO]["mean"],
         low=whole[MACRO]["low"],
@@ -162,11 +150,13 @@ def _row(
     )
 
 
-def markdown(method: str, size: str, measure: str, found: Sequence[Row]) -> str:
+def markdown(method: str, size: str, found: Sequence[Row]) -> str:
     """The evidence as a page's section."""
     langs = sorted({lang for row in found for lang in row.languages})
     seeds = max(row.seeds for row in found)
-    head = f"| variant | measured | system | {measure}, macro | 95 % | over seeds | gain | {' | '.join(langs)} |"
+    head = (
+        f"| variant | measured | system | {found[0].measure}, macro | 95 % | over seeds | gain | {' | '.join(langs)} |"
+    )
     lines = [f"## {METHODS[method].title}", "", f"Scale {size}, {seeds} seed{'s'[: seeds > 1]}.", "", head]
     lines.append("|---|---|---|" + "---:|" * (4 + len(langs)))
     for row in found:
