@@ -18,6 +18,7 @@ import encoder_models as tiny_models
 import numpy as np
 import pytest
 import torch
+from training_stage import WORDS, given, pairs
 
 from mdr import pipeline
 from mdr.engines.encoder import find_model, load_encoder
@@ -30,9 +31,6 @@ from mdr.storage.pairs import Pair, Pairs, PairWriter, Scored
 from mdr.training.texts import load_texts
 from mdr.types import Event, Passage, Query
 
-WORDS = ("apple", "river", "winter", "music", "bread", "train", "garden", "doctor", "island", "window")
-LANGS = ("en", "fi")
-
 
 class Engines:
     """What the stage needs of them."""
@@ -44,33 +42,9 @@ class Engines:
         return find_model(name)
 
 
-def pairs(folder: Path, *, origin: Any = "labelled", languages: tuple[str, ...] = LANGS, count: int = 8) -> Path:
-    """A query names two words, its passage has them among others; each word pair is in one passage only."""
-    folder.mkdir(parents=True)
-    random = np.random.default_rng(1)
-    with PairWriter(folder) as writer:
-        for lang in languages:
-            for number in range(count):
-                one, two = WORDS[number], WORDS[(number + 3) % len(WORDS)]
-                id = f"{lang}{number}"
-                text = " ".join([one, two, *random.choice(WORDS, 3)])
-                writer.passages([Passage(id, lang, "", text)])
-                negatives = (f"{lang}{(number + 1) % count}",)
-                writer.add(Pair(Query(f"q{id}", lang, f"{one} {two}"), (id,), negatives, origin))
-    return folder
-
-
 @pytest.fixture
 def store(tmp_path: Path) -> ArtefactStore:
     return ArtefactStore(tmp_path / "store")
-
-
-def given(store: ArtefactStore, folder: Path, kind: str = "pairs") -> Artefact:
-    """A folder as an artefact."""
-    with store.draft(kind, folder.name) as draft:
-        for path in folder.iterdir():
-            (draft.folder / path.name).write_bytes(path.read_bytes())
-        return store.publish(draft, stage="test", version=1, settings={}, inputs={}, fingerprints={})
 
 
 def settings(start: Path, **changes: Any) -> dict[str, Any]:
