@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import loops
 import pytest
 
 from mdr.core.permissions import Person
@@ -53,7 +54,7 @@ def run(work: Awaitable[Any]) -> Any:
     async def bounded() -> Any:
         return await asyncio.wait_for(work, 20)
 
-    return asyncio.run(bounded())
+    return loops.run(bounded())
 
 
 def test_so_many_run_so_many_wait_and_the_rest_come_back_later() -> None:

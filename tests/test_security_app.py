@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import http.server
 import re
 import threading
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import loops
 import pytest
 
 from mdr.core.permissions import MACHINE
@@ -123,12 +123,12 @@ def test_gradio_has_forgotten_how_to_fetch(app: Any, tmp_path: Path) -> None:
     from gradio import Error, processing_utils
 
     with pytest.raises(Error, match="not fetched"):
-        asyncio.run(processing_utils.async_ssrf_protected_download("https://example.org/", str(tmp_path)))
+        loops.run(processing_utils.async_ssrf_protected_download("https://example.org/", str(tmp_path)))
     with pytest.raises(Error, match="not fetched"):
         processing_utils.save_url_to_cache("https://example.org/", str(tmp_path))
     block = next(block for block in app.blocks.values() if hasattr(block, "async_move_resource_to_block_cache"))
     with pytest.raises(Error, match="not fetched"):
-        asyncio.run(block.async_move_resource_to_block_cache("https://example.org/"))
+        loops.run(block.async_move_resource_to_block_cache("https://example.org/"))
 
 
 def test_long_bodies_and_other_sites_reach_no_route_of_gradio(client: httpx.Client) -> None:
