@@ -179,6 +179,19 @@ def test_hidden_repeats_come_once_after_a_while_and_tell_about_consistency() -> 
     assert judge_all(desk, "bob") == []
 
 
+def test_a_repeat_that_was_lost_on_its_way_comes_again() -> None:
+    """An answer may not reach the page, and somebody else's window may have held the item before."""
+    clock = Clock()
+    desk = Desk(campaign(60, rules=Rules(repeats=1.0)), clock=clock)
+    assert ahead(desk, "bob", 60)
+    clock.now += 3600  # bob has gone
+    for item in range(40):
+        desk.told(event("ann", item))
+    lost = ahead(desk, "ann", 3)
+    assert lost and max(lost) < 40, "repeats are due"
+    assert ahead(desk, "ann", 3) == lost
+
+
 def test_a_correction_is_no_repeat() -> None:
     desk = Desk(campaign(5))
     first = event("ann", 0)

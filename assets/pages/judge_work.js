@@ -36,6 +36,7 @@ mdr.judgeQueue = (() => {
     now = { desk, campaign, langs, abilities, source: "own", current: null, ahead: [], seen: new Map(), times: [], past: [], unsaved: 0, ...more };
     mdr.judge.show("work");
     $(".desk", desk).toggleAttribute("data-deciding", Boolean(now.deciding));
+    placeholder("One moment …");  // no key would reach an item of before
     return now;
   };
 

@@ -236,4 +236,5 @@ class Desk:
             return False
         now = self._clock()
         others = {key[0] for key, until in leases.items() if key != me and until > now}
-        return me[0] in others or len(others | set(self.grades(number))) >= self._wanted(number)
+        judged = self.grades(number).keys() - {me[0]}  # a hidden repeat has been judged by whom it comes to again
+        return me[0] in others or len(others | judged) >= self._wanted(number)
