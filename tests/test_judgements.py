@@ -7,11 +7,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import judgement_stores
 import pytest
 
 from mdr.errors import InputError, StorageError
@@ -36,23 +36,8 @@ def judging(store: JudgementStore) -> JudgingService:
     return JudgingService(store)
 
 
-def event(name: str, grade: int | None = 2, **changes: object) -> JudgementEvent:
-    base = JudgementEvent(
-        event=name,
-        happened=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
-        action="withdraw" if grade is None else "grade",
-        annotator="ann",
-        collection="c",
-        query="q1",
-        query_lang="th",
-        query_text="แม่น้ำไนล์",
-        passage="p1",
-        passage_lang="fi",
-        grade=grade,
-        rank=1,
-        engine="hybrid",
-    )
-    return replace(base, **changes)  # type: ignore[arg-type]
+def event(name: str, grade: int | None = 2, **changes: Any) -> JudgementEvent:
+    return judgement_stores.event(name, grade, **{"passage": "p1", "rank": 1, "engine": "hybrid"} | changes)
 
 
 def test_an_event_comes_back_as_it_went_in(store: JudgementStore) -> None:
