@@ -11,7 +11,7 @@ from mdr import pipeline
 from mdr.core.summary import Asked
 from mdr.errors import InputError, MissingError
 from mdr.recipes.methods import METHODS, recipe
-from mdr.recipes.page import LABELLED, TARGET, WILD
+from mdr.recipes.page import LABELLED, MIXED, TARGET, WILD
 from mdr.recipes.scales import SCALES, scale
 from mdr.services import reproduction
 from mdr.storage.artefacts import ArtefactStore
@@ -36,13 +36,13 @@ def test_every_variant_is_whole(method: str, variant: str, size: str) -> None:
     pipeline.check(made)
     assert pipeline.recipe_from_data(made.as_data()) == made
     measured = [step for step in made.steps if step.stage == "evaluate"]
-    assert len(measured) >= 2 and all(step.inputs["collection"] == TARGET for step in measured)
+    assert len(measured) >= 2 and all(step.inputs["collection"] in (TARGET, MIXED) for step in measured)
 
 
 @pytest.mark.parametrize(("method", "variant", "size"), EVERY)
 def test_nothing_learns_from_what_is_measured(method: str, variant: str, size: str) -> None:
     made = recipe(method, scale(size, DATA), variant)
-    taking = {step.stage for step in made.steps if TARGET in step.inputs.values()}
+    taking = {step.stage for step in made.steps if {TARGET, MIXED} & set(step.inputs.values())}
     assert taking <= {"evaluate", "index-lexical", "index-dense"}
 
 
@@ -85,7 +85,12 @@ def measured(store: ArtefactStore, run: str, steps: Mapping[str, Mapping[str, fl
     asked = {"q.en": Asked("en", "q.en"), "q.fi": Asked("fi", "q.fi")}
     keys = {}
     for step, means in steps.items():
-        summary = {"systems": list(means), "settings": {"measures": ["MRR@10"]}}
+        pool = "all" if step.endswith(MIXED) else "own"
+        summary = {
+            "systems": list(means),
+            "settings": {"measures": ["MRR@10"], "pool": pool},
+            "bias": dict.fromkeys(means, {"same_language": 0.25} if pool == "all" else None),
+        }
         values = {system: {"MRR@10": {"q.en": mean, "q.fi": mean / 2}} for system, mean in means.items()}
         with store.draft("evaluation", f"{run}-{step}".replace(".", "-")) as draft:
             write_evaluation(draft.folder, summary, values, asked)
@@ -103,7 +108,12 @@ def test_evidence_is_read_from_the_runs(tmp_path: Path) -> None:
         measured(
             store,
             reproduction.run_name("umr", "demo", "", seed),
-            {"before": before, "round-1": {"bm25": 0.8, "dense": after, "hybrid": 0.9}},
+            {
+                "before": before,
+                f"before-{MIXED}": {"dense": 0.2},
+                "round-1": {"bm25": 0.8, "dense": after, "hybrid": 0.9},
+                f"round-1-{MIXED}": {"dense": 0.4},
+            },
         )
     found = {(row.step, row.system): row for row in reproduction.rows(store, "umr", "demo")}
     assert set(found) == {
@@ -112,10 +122,16 @@ def test_evidence_is_read_from_the_runs(tmp_path: Path) -> None:
         ("before", "hybrid"),
         ("round-1", "dense"),
         ("round-1", "hybrid"),
+        (f"before-{MIXED}", "dense"),
+        (f"round-1-{MIXED}", "dense"),
     }
+    assert [row.pool for row in found.values()] == ["own"] * 5 + ["all"] * 2
+    mixed = found[f"round-1-{MIXED}", "dense"]
+    assert mixed.gain == pytest.approx(0.75 * 0.2) and mixed.same_language == 0.25
     row = found["round-1", "dense"]
     assert row.seeds == 2 and row.mean == pytest.approx(0.75 * 0.7) and row.gain == pytest.approx(0.75 * 0.3)
     assert row.spread == pytest.approx(0.75 * 0.2) and row.languages == pytest.approx({"en": 0.7, "fi": 0.35})
     assert found["before", "dense"].gain == 0 and found["before", "bm25"].gain == pytest.approx(0.75 * 0.4)
     shown = reproduction.markdown("umr", "demo", list(found.values()))
     assert "2 seeds" in shown and "| whole | round-1 | dense | 0.525 |" in shown and "+0.225" in shown
+    assert "| +0.150" in shown and "| 25% |" in shown and shown.count("own language in top 10") == 1

@@ -145,6 +145,8 @@ def test_a_guide_masks_what_it_finds_too_near() -> None:
 class Watched(nn.Module):
     """A tower that knows how many numbers are kept for its way back."""
 
+    in_pieces = True
+
     def __init__(self, tower: nn.Module) -> None:
         super().__init__()
         self.tower, self.dimension = tower, tower.dimension

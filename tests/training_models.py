@@ -69,6 +69,8 @@ class Drawn:
 class Deep(nn.Module):
     """A static table with a layer and dropout behind it: as little as can have all kinds of weights."""
 
+    in_pieces = True
+
     def __init__(self, dropout: float = 0.0, seed: int = 0) -> None:
         super().__init__()
         random = torch.Generator().manual_seed(seed)

@@ -10,13 +10,25 @@ weights and batch sizes. It is an add-on: `agnostic` gives its objectives to any
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mdr.pipeline import Recipe
 from mdr.recipes.page import LABELLED, TEXTS, Page, Scale, Values, contrast
 
 
-def language_agnostic(scale: Scale, *, semantic: float = 1.0, language: float = 0.1, seed: int = 0) -> Recipe:
-    """Labelled pairs with the weights of both losses; 0 leaves a loss out."""
-    page = Page("language-agnostic", scale, seed)
+def language_agnostic(
+    scale: Scale,
+    *,
+    semantic: float = 1.0,
+    language: float = 0.1,
+    parallel: int = 0,
+    parallel_langs: Sequence[str] = (),
+    seed: int = 0,
+) -> Recipe:
+    """Labelled pairs with the weights of both losses; 0 leaves a loss out. `parallel`: how many texts with their
+    translations; `parallel_langs`: only of these languages; all by default."""
+    texts = {"parallel": parallel, "parallel_langs": parallel_langs, "seed": seed}
+    page = Page("language-agnostic", scale, seed, texts=texts if parallel or parallel_langs else {})
     page.measure("before", None)
     given = page.known(LABELLED)
     retrieval = tuple(contrast(source, scale) for source in given)

@@ -60,7 +60,14 @@ METHODS: Mapping[str, Method] = {
     "language-agnostic": Method(
         "Language-agnostic: parallel texts strip languages from vectors",
         language_agnostic,
-        {"semantic only": {"language": 0.0}, "language only": {"semantic": 0.0}},
+        {
+            "semantic only": {"language": 0.0},
+            "language only": {"semantic": 0.0},
+            "1,000 parallel texts": {"parallel": 1_000},
+            "10,000 parallel texts": {"parallel": 10_000},
+            "100,000 parallel texts": {"parallel": 100_000},
+            "parallel texts of ar en es zh": {"parallel_langs": ("ar", "en", "es", "zh")},
+        },
     ),
 }
 

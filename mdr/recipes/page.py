@@ -5,7 +5,7 @@ methods share. What makes a method itself is on its own page.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mdr.errors import InputError
@@ -22,7 +22,9 @@ TEXTS = "texts"
 JUDGED = "judged"
 """Pairs that people judged; a scale may have none."""
 TARGET = "target"
-"""What is measured on: passages, questions and grades that nothing is trained on."""
+"""What is measured on: passages, questions and grades that nothing is trained on. Each language is searched alone."""
+MIXED = "mixed"
+"""What preferring one's own language is measured on: answers in many languages, in one pool; a scale may have none."""
 
 Values = Mapping[str, Any]
 
@@ -53,6 +55,8 @@ class Scale:
     dev: str = ""
     """The split of `target` that weights may be chosen by; empty: pairs held out."""
     measuring: Values = field(default_factory=dict)
+    mixing: Values = field(default_factory=dict)
+    """How `mixed` is measured, where there is such material."""
 
     def has(self, place: str) -> bool:
         """Whether there is such material."""
@@ -62,9 +66,12 @@ class Scale:
 class Page:
     """A recipe being written down, step by step; each method adds a step and gives its name."""
 
-    def __init__(self, name: str, scale: Scale, seed: int = 0) -> None:
+    def __init__(self, name: str, scale: Scale, seed: int = 0, **material: Values) -> None:
+        """`material`: settings of a place that this recipe wants otherwise."""
         self._name, self._scale, self._seed = name, scale, seed
-        self._steps = list(scale.material)
+        self._steps = [
+            replace(step, settings={**step.settings, **material.get(step.name, {})}) for step in scale.material
+        ]
         self._words: dict[str, str] = {}
 
     def add(self, name: str, stage: str, settings: Values, **inputs: str | None) -> str:
@@ -140,11 +147,17 @@ class Page:
         }
         return self.add(name, "train-generator", settings, start=start, **inputs)
 
-    def measure(self, name: str, model: str | None) -> str:
-        """BM25, the model and both on the target."""
+    def measure(self, name: str, model: str | None) -> None:
+        """BM25, the model and both on the target; in a mixed pool BM25 only once, as it never changes."""
         dense = self.vectors(f"{name}-vectors", TARGET, model)
         inputs = {"collection": TARGET, "lexical": self.words(TARGET), "dense": dense}
-        return self.add(name, "evaluate", self._scale.measuring, **inputs)
+        self.add(name, "evaluate", self._scale.measuring, **inputs)
+        if self._scale.has(MIXED):
+            dense = self.vectors(f"{name}-{MIXED}-vectors", MIXED, model)
+            lexical = None if model else self.words(MIXED)
+            self.add(
+                f"{name}-{MIXED}", "evaluate", self._scale.mixing, collection=MIXED, lexical=lexical, dense=dense
+            )
 
 
 _WRITER_BATCH = {"likelihood": 32, "ranking": 8}

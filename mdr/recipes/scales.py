@@ -10,7 +10,7 @@ from typing import Any
 
 from mdr.errors import InputError
 from mdr.pipeline import Step
-from mdr.recipes.page import ASKED, LABELLED, TARGET, TEXTS, WILD, Scale
+from mdr.recipes.page import ASKED, LABELLED, MIXED, TARGET, TEXTS, WILD, Scale
 
 
 def demo(data: Path) -> Scale:
@@ -42,6 +42,7 @@ def small(data: Path) -> Scale:
             _folder(ASKED, data / "tydi11", splits=("train",)),
             _folder(LABELLED, data / "english" / "medquad", splits=("train",)),
             Step(TEXTS, "read-texts", {"path": str(data)}),
+            _folder(MIXED, data / "xquad-r-dev", splits=("all",)),
         ),
         steps=600,
         batch=256,
@@ -50,6 +51,7 @@ def small(data: Path) -> Scale:
         budget=1_000,
         questions=2,
         measuring={"split": "test", "dev_split": "dev"},
+        mixing={"split": "all", "pool": "all", "measures": ("MAP",)},
     )
 
 

@@ -13,10 +13,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import Protocol
 
-from mdr.core.summary import MACRO, Asked, Values, averages, comparison
+from mdr.core.summary import MACRO, Values, averages, comparison
 from mdr.errors import InputError, MissingError
 from mdr.pipeline import Recipe
 from mdr.recipes.methods import METHODS, recipe
+from mdr.recipes.page import MIXED
 from mdr.recipes.scales import scale
 from mdr.storage.artefacts import Artefact, ArtefactStore
 from mdr.storage.evaluation import Evaluation
@@ -27,6 +28,11 @@ WHOLE = "whole"
 BEFORE = "before"
 """The step that measures the encoder that training begins from."""
 BM25, DENSE = "bm25", "dense"
+POOLS: Mapping[str, str] = {
+    "own": "Each question searches the passages of its own language.",
+    "all": "Each question searches the passages of all languages at once.",
+}
+"""What a question searches, in the order of tables."""
 SURE = 0.05
 
 
@@ -40,6 +46,8 @@ class Runs(Protocol):
 class Row:
     """One system of one variant: macro mean with its interval, and what it adds to the encoder of before."""
 
+    pool: str
+    """Searched with each question: `own` language's passages, or `all`."""
     variant: str
     step: str
     system: str
@@ -53,6 +61,8 @@ class Row:
     gain: float
     p: float
     languages: Mapping[str, float]
+    same_language: float | None
+    """In a pool of all languages: how much of the first ten is in the question's own."""
 
 
 def run_name(method: str, size: str, variant: str, seed: int) -> str:
@@ -90,23 +100,24 @@ def carry_out(bench: Runs, recipes: Iterable[tuple[str, Recipe]]) -> Iterator[Ev
 
 
 def rows(store: ArtefactStore, method: str, size: str, measure: str = "") -> list[Row]:
-    """The evidence that there is, of whatever seeds and variants were run."""
+    """The evidence that there is, of whatever seeds and variants were run; pools one after the other."""
     found: list[Row] = []
+    begun: dict[str, Values] = {}  # by pool: what the encoder of before reached
     for variant in ["", *METHODS[method].variants]:
         runs = _evaluations(store, method, size, variant)
-        begun: Values = {}
         for step in dict.fromkeys(step for its in runs for step in its):
             measured = [its[step] for its in runs if step in its]
-            name = measure or measured[0].measures[0]
-            begun = begun or _mean([each.values(DENSE, name) for each in measured])
+            pool, name = measured[0].summary["settings"]["pool"], measure or measured[0].measures[0]
+            first = step in (BEFORE, f"{BEFORE}-{MIXED}")
+            if first:
+                begun.setdefault(pool, _mean([each.values(DENSE, name) for each in measured]))
             for system in measured[0].systems:
-                if (step == BEFORE and variant) or (step != BEFORE and system == BM25):
+                if (first and variant) or (not first and system == BM25):
                     continue  # it stands there already
-                values = [each.values(system, name) for each in measured]
-                found.append(_row((variant or WHOLE, step, system, name), values, begun, measured[0].asked))
+                found.append(_row((pool, variant or WHOLE, step, system, name), measured, begun[pool]))
     if not found:
         raise MissingError(f"there is no run of {method} at scale {size}", f"`mdr reproduce {method}` makes them")
-    return found
+    return sorted(found, key=lambda row: list(POOLS).index(row.pool))
 
 
 def _evaluations(store: ArtefactStore, method: str, size: str, variant: str) -> list[dict[str, Evaluation]]:
@@ -133,10 +144,13 @@ def _mean(values: Sequence[Values]) -> dict[str, float]:
     return {query: fmean(its[query] for its in values) for query in sorted(shared)}
 
 
-def _row(what: tuple[str, str, str, str], values: Sequence[Values], begun: Values, asked: Mapping[str, Asked]) -> Row:
+def _row(what: tuple[str, str, str, str, str], measured: Sequence[Evaluation], begun: Values) -> Row:
+    *_, system, name = what
+    values, asked = [each.values(system, name) for each in measured], measured[0].asked
     mean = _mean(values)
     whole, against = averages(mean, asked), comparison(mean, begun, asked)[MACRO]
     single = [averages(its, asked)[MACRO]["mean"] for its in values]
+    bias = [its["same_language"] for each in measured if (its := each.summary["bias"].get(system))]
     return Row(
         *what,
         seeds=len(values),
@@ -147,24 +161,31 @@ def _row(what: tuple[str, str, str, str], values: Sequence[Values], begun: Value
         gain=against["mean"],
         p=against["p"],
         languages={lang: its["mean"] for lang, its in whole["languages"].items()},
+        same_language=fmean(bias) if bias else None,
     )
 
 
 def markdown(method: str, size: str, found: Sequence[Row]) -> str:
     """The evidence as a page's section."""
-    langs = sorted({lang for row in found for lang in row.languages})
     seeds = max(row.seeds for row in found)
-    head = (
-        f"| variant | measured | system | {found[0].measure}, macro | 95 % | over seeds | gain | {' | '.join(langs)} |"
-    )
-    lines = [f"## {METHODS[method].title}", "", f"Scale {size}, {seeds} seed{'s'[: seeds > 1]}.", "", head]
-    lines.append("|---|---|---|" + "---:|" * (4 + len(langs)))
-    for row in found:
-        star = "\\*" if row.p < SURE else ""
-        own = " | ".join(f"{row.languages[lang]:.3f}" if lang in row.languages else "–" for lang in langs)
-        lines.append(
-            f"| {row.variant} | {row.step} | {row.system} | {row.mean:.3f} | {row.low:.3f}–{row.high:.3f} "
-            f"| ± {row.spread / 2:.3f} | {row.gain:+.3f}{star} | {own} |"
-        )
-    lines += ["", f"Gain: over the encoder of before. \\* p < {SURE}, paired permutation of question families."]
+    lines = [f"## {METHODS[method].title}", "", f"Scale {size}, {seeds} seed{'s'[: seeds > 1]}.", ""]
+    for pool, title in POOLS.items():
+        if its := [row for row in found if row.pool == pool]:
+            lines += [title, "", *_table(its), ""]
+    lines += [f"Gain: over the encoder of before. \\* p < {SURE}, paired permutation of question families."]
     return "\n".join(lines) + "\n"
+
+
+def _table(found: Sequence[Row]) -> list[str]:
+    langs = sorted({lang for row in found for lang in row.languages})
+    mixed = any(row.same_language is not None for row in found)
+    head = ["variant", "measured", "system", f"{found[0].measure}, macro", "95 %", "over seeds", "gain"]
+    head += ["own language in top 10"] * mixed + langs
+    lines = [f"| {' | '.join(head)} |", "|---|---|---|" + "---:|" * (len(head) - 3)]
+    for row in found:
+        cells = [row.variant, row.step, row.system, f"{row.mean:.3f}", f"{row.low:.3f}–{row.high:.3f}"]
+        cells += [f"± {row.spread / 2:.3f}", f"{row.gain:+.3f}" + "\\*" * (row.p < SURE)]
+        cells += ["–" if row.same_language is None else f"{row.same_language:.0%}"] * mixed
+        cells += [f"{row.languages[lang]:.3f}" if lang in row.languages else "–" for lang in langs]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines

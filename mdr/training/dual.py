@@ -28,12 +28,12 @@ _ByRole: TypeAlias = dict[Role, Tensor]
 
 
 class _Piece(NamedTuple):
-    """Rows of similar length, encoded at once."""
+    """Rows that are encoded at once."""
 
     role: Role
     rows: Ints
     tokens: int
-    """Padding included."""
+    """That are kept for the way back, padding included."""
 
 
 class DualEncoder(nn.Module):
@@ -46,8 +46,12 @@ class DualEncoder(nn.Module):
         self.dimension = int(query.dimension)  # type: ignore[arg-type]
 
     def forward(self, texts: Bags, role: Role) -> Tensor:
-        vectors: Tensor = (self.query if role == "query" else self.passage)(texts)
+        vectors: Tensor = self.tower(role)(texts)
         return vectors
+
+    def tower(self, role: Role) -> nn.Module:
+        """What encodes texts of a role."""
+        return self.query if role == "query" else self.passage
 
 
 class DualLearner:
@@ -127,10 +131,13 @@ class DualLearner:
         }
 
     def _pieces(self, texts: Mapping[Role, Bags]) -> Iterator[_Piece]:
-        """This process' texts, longest first, in pieces of at most so many tokens."""
+        """This process' texts, longest first, in pieces of at most so many tokens if the tower wants pieces."""
         for role, bags in texts.items():
             lengths = np.maximum(1, bags.lengths)
             rows = self._processes.own(np.argsort(-lengths, kind="stable"))
+            if len(rows) and not self.model.tower(role).in_pieces:
+                yield _Piece(role, rows, 0)
+                continue
             while len(rows):
                 longest = int(lengths[rows[0]])
                 size = max(1, self._piece // longest)

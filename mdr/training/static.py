@@ -50,8 +50,6 @@ SETTINGS = "training.json"
 """Beside the weights: what `--settings` takes to make them again."""
 _RARE = 1e-3
 """Share of all tokens at which a token counts half."""
-_UNPADDED = 1 << 40
-"""Bags have no padding and keep next to nothing: a batch always goes through at once."""
 
 
 class Phase(BaseModel):
@@ -170,7 +168,7 @@ def _run(
     table = torch.from_numpy(vectors)
     model = DualEncoder(StaticTower(table, damped=settings.damped))
     plan = Plan(objectives, sources, steps=phase.training.steps, seed=settings.seed, mix="draw")
-    learner = DualLearner(model, plan, piece=_UNPADDED, memory=_UNPADDED)
+    learner = DualLearner(model, plan)
     with disk_errors(scratch):
         scratch.mkdir(parents=True, exist_ok=True)
     identity = digest([settings.model_dump(mode="json"), phase.model_dump(mode="json")])

@@ -17,6 +17,9 @@ class StaticTower(nn.Module):
     """A row per token, added up: only the direction counts. With `damped` repeats, a token that comes n times counts
     1 + ln n times, as a word does in lexical search."""
 
+    in_pieces = False
+    """Activations are a vector a text; but each backward pass goes over the whole table."""
+
     def __init__(self, table: Tensor, *, damped: bool = False) -> None:
         super().__init__()
         self.table = nn.Parameter(table)
@@ -48,6 +51,9 @@ def distinct(texts: Bags, size: int) -> tuple[Bags, Matrix]:
 
 class TransformerTower(nn.Module):
     """A transformers network with a pooling; texts come with the special tokens their model wants."""
+
+    in_pieces = True
+    """Activations grow with every token, so many texts are encoded a part at a time."""
 
     def __init__(self, network: nn.Module, *, pooling: str = "mean", normalise: bool = True, padding: int = 0) -> None:
         super().__init__()
