@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mdr.settings import Settings
+from mdr.storage.artefacts import ArtefactStore
 
 PASSAGES = [
     ("nile.en", "en", "Nile", "The Nile flows through Cairo to the sea.", "nile"),
@@ -81,6 +82,12 @@ def toy_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def settings(tmp_path: Path, tiny: Path, toy_encoder: Path) -> Settings:
     """A home that is new, with the tiny collection as the sample and the toy encoder as the default."""
     return Settings(home=tmp_path / "home", sample=tiny, encoder=str(toy_encoder))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ArtefactStore:
+    """One that is new; modules about another kind of store have a `store` of their own."""
+    return ArtefactStore(tmp_path / "store")
 
 
 def _lines(path: Path, lines: list[str]) -> None:

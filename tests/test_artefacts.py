@@ -22,11 +22,6 @@ from mdr.storage.artefacts import Artefact, ArtefactStore, Draft, recipe_hash
 from mdr.storage.manifest import MANIFEST
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> ArtefactStore:
-    return ArtefactStore(tmp_path / "store")
-
-
 def make(store: ArtefactStore, recipe: str = "r1", inputs: dict[str, Any] | None = None, **contents: str) -> Artefact:
     with store.draft("kind", recipe) as draft:
         for name, text in (contents or {"a": "alpha", "deep/b": "beta"}).items():

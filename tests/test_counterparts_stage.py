@@ -28,11 +28,6 @@ from mdr.types import Event, Passage, Query
 COUNT = 10
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> ArtefactStore:
-    return ArtefactStore(tmp_path / "store")
-
-
 def passage(number: int, place: int = 0) -> Passage:
     return Passage(f"p{number}{place}", "en", "", f"en{number} en{number + place}")
 

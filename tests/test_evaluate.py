@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from streams import ended
 
 from mdr import pipeline
 from mdr.core.fusion import FUSIONS
@@ -102,11 +103,6 @@ def _publish(
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> ArtefactStore:
-    return ArtefactStore(tmp_path / "store")
-
-
-@pytest.fixture
 def given(store: ArtefactStore) -> dict[str, Artefact]:
     """Six topics in three languages; a test question per topic and language, a dev question in en and fi."""
     passages = [(f"{t}.{lang}", lang, "", _text(t, lang), t) for t in TOPICS for lang in LANGS]
@@ -146,13 +142,8 @@ def _run(
 ) -> tuple[Evaluation, list[Event]]:
     inputs = {slot: slot for slot in ("collection", *slots.split())}
     recipe = Recipe("toy", (Step("evaluation", "evaluate", settings, inputs),))
-    steps = pipeline.run(recipe, store, engines or ToyEngines(), None, given)
-    events = []
-    while True:
-        try:
-            events.append(next(steps))
-        except StopIteration as stop:
-            return load(stop.value["evaluation"]), events
+    made, events = ended(pipeline.run(recipe, store, engines or ToyEngines(), None, given))
+    return load(made["evaluation"]), events
 
 
 def test_three_systems_with_averages_intervals_and_comparisons(

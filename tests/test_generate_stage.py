@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from streams import ended
 from toy_generator import ToyGenerator, ToyWriters, three_words
 from toy_indexes import LANGS, PER_LANGUAGE, carry_out, passages, publish
 
@@ -48,11 +49,6 @@ def given_in(store: ArtefactStore) -> dict[str, Artefact]:
         "lexical": publish(store, "index", "words", {}, rows),
         "dense": publish(store, "index", "meaning", {}, rows),
     }
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> ArtefactStore:
-    return ArtefactStore(tmp_path / "store")
 
 
 @pytest.fixture
@@ -488,13 +484,7 @@ def test_a_random_model_on_real_indexes(tmp_path: Path, settings: Settings) -> N
         *indexes(),
         Step("generated", "generate", {"round_trip": "none", "n": 2, **open_}, slots),
     ]
-    run = workbench.run(Recipe("tiny", tuple(steps)))
-    while True:
-        try:
-            next(run)
-        except StopIteration as stop:
-            made = stop.value["generated"]
-            break
+    made = ended(workbench.run(Recipe("tiny", tuple(steps))))[0]["generated"]
     pairs, passage = pairs_of(made.folder, "")
     assert made.manifest.counts["questions"] == 12 and len(pairs) > 5
     scores = workbench.generator().log_likelihood(

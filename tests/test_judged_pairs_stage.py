@@ -25,11 +25,6 @@ TEXTS = {id: Passage(id, "en", "", f"text of {id}") for id in ("a", "b", "c", "d
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> ArtefactStore:
-    return ArtefactStore(tmp_path / "store")
-
-
-@pytest.fixture
 def collection(store: ArtefactStore) -> Artefact:
     files = {PASSAGES: list(TEXTS.values()), QUERIES: [], QRELS: []}
     return publish(store, "collection", "c", files)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import toy_indexes
+from streams import ended
 from toy_indexes import LANGS, PER_LANGUAGE, ToyEncoder, ToyEngines, carry_out, passages, publish, text_of
 
 from mdr.core.mining import EMPTY, LONG, NO_AGREEMENT, NO_PASSAGES, NOT_FOUND, NOT_RECIPROCAL
@@ -43,11 +44,6 @@ def qrels() -> list[tuple[str, str, int, str]]:
 
 def given_in(store: ArtefactStore, **files: Any) -> dict[str, Artefact]:
     return toy_indexes.given_in(store, {PASSAGES: passages(), QUERIES: queries(), QRELS: qrels()} | files)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> ArtefactStore:
-    return ArtefactStore(tmp_path / "store")
 
 
 @pytest.fixture
@@ -406,13 +402,7 @@ def test_the_sample_with_the_shipped_encoder(tmp_path: Path) -> None:
     rules = ("intersection", "lexical", "dense")
     settings = {"langs": ["fi", "sw", "th"], "k_positive": 1}
     steps += [Step(f"by {rule}", "mine", {"rule": rule, **settings}, slots) for rule in rules]
-    made: dict[str, Artefact] = {}
-    run = workbench.run(Recipe("sample", tuple(steps)))
-    while not made:
-        try:
-            next(run)
-        except StopIteration as stop:
-            made = stop.value
+    made, _ = ended(workbench.run(Recipe("sample", tuple(steps))))
     precision = {rule: load(made[f"by {rule}"])["all"]["precision"]["mean"] for rule in rules}
     assert precision["intersection"] > max(precision["lexical"], precision["dense"])
     collection = Collection(made["collection"].folder)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from streams import ended
 from toy_stages import PARTS, TOYS, Count, Sum, ToyEngines, recipe
 
 from mdr import pipeline
@@ -32,21 +33,10 @@ def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(stage, "built", 0)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> ArtefactStore:
-    return ArtefactStore(tmp_path / "store")
-
-
 def carry_out(
     store: ArtefactStore, what: Recipe, engines: Any = None, name: str | None = None, **given: Artefact
 ) -> tuple[dict[str, Artefact], list[Event]]:
-    running = pipeline.run(what, store, engines or ToyEngines(), name, given)
-    events = []
-    while True:
-        try:
-            events.append(next(running))
-        except StopIteration as end:
-            return end.value, events
+    return ended(pipeline.run(what, store, engines or ToyEngines(), name, given))
 
 
 def kinds(events: list[Event], step: str) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from streams import ended
 
 from mdr import pipeline
 from mdr.errors import FormatError, InputError
@@ -32,20 +33,11 @@ def passage(id: str, text: str, lang: str = "fi", **more: str) -> dict[str, str]
     return {"id": id, "lang": lang, "text": text, **more}
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> ArtefactStore:
-    return ArtefactStore(tmp_path / "store")
-
-
 def prepared(store: ArtefactStore, format: str, path: Path, **options: Any) -> tuple[Artefact, list[Event]]:
     """Import through the pipeline, as every caller does."""
     recipe = pipeline.Recipe("c", (baselines.prepare(format, str(path), **options),))
-    running, events = pipeline.run(recipe, store, None, "c"), []  # type: ignore[arg-type]
-    while True:
-        try:
-            events.append(next(running))
-        except StopIteration as end:
-            return end.value[baselines.COLLECTION], events
+    made, events = ended(pipeline.run(recipe, store, None, "c"))  # type: ignore[arg-type]
+    return made[baselines.COLLECTION], events
 
 
 def test_counts_say_what_came_in_and_what_did_not(tmp_path: Path, store: ArtefactStore) -> None:

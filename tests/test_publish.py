@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import huggingface_hub
 import pytest
 from huggingface_hub.errors import OfflineModeIsEnabled
+from streams import ended
 from typer.testing import CliRunner
 
 from mdr.cli import app
@@ -82,12 +83,8 @@ def model(toy_encoder: Path, tmp_path: Path) -> Path:
 
 
 def run(folder: Path, repo: str = REPO, **options: Any) -> tuple[list[Event], publish.Pushed]:
-    events, stream = [], publish.push(folder, repo, **options)
-    while True:
-        try:
-            events.append(next(stream))
-        except StopIteration as end:
-            return events, end.value
+    pushed, events = ended(publish.push(folder, repo, **options))
+    return events, pushed
 
 
 def test_a_dry_run_says_what_would_go_and_reaches_nobody(model: Path, hub: type[Hub]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import toy_indexes
+from streams import ended
 from toy_generator import ToyGenerator, ToyWriters
 from toy_indexes import LANGS, PER_LANGUAGE, carry_out, passages, publish, text_of
 
@@ -50,11 +51,6 @@ def qrels() -> list[tuple[str, str, int, str]]:
 
 def given_in(store: ArtefactStore, **files: Any) -> dict[str, Artefact]:
     return toy_indexes.given_in(store, {PASSAGES: passages(), QUERIES: queries(), QRELS: qrels()} | files)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> ArtefactStore:
-    return ArtefactStore(tmp_path / "store")
 
 
 @pytest.fixture
@@ -437,13 +433,7 @@ def test_a_random_model_on_real_indexes(tmp_path: Path, settings: Settings) -> N
     workbench = Workbench(settings)
     slots = {"collection": "collection", "lexical": "lexical", "dense": "dense"}
     steps = [prepare("folder", str(settings.sample)), *indexes(), Step("scored", "score", {"split": "dev"}, slots)]
-    run = workbench.run(Recipe("tiny", tuple(steps)))
-    while True:
-        try:
-            next(run)
-        except StopIteration as stop:
-            made = stop.value["scored"]
-            break
+    made = ended(workbench.run(Recipe("tiny", tuple(steps))))[0]["scored"]
     pairs = Pairs(made.folder)
     lists = list(pairs.lists())
     assert {scored.query.id: len(scored.candidates) for scored in lists} == {

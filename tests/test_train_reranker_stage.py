@@ -38,11 +38,6 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> ArtefactStore:
-    return ArtefactStore(tmp_path / "store")
-
-
 STARTS = {
     "bert": lambda folder: encoder_models.plain(folder / "bert", template="[CLS] $A [SEP]"),
     "encoder": lambda folder: encoder_models.sentence_transformer(folder / "encoder"),

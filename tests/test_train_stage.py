@@ -10,7 +10,6 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,8 @@ import encoder_models as tiny_models
 import numpy as np
 import pytest
 import torch
-from training_stage import WORDS, given, pairs
+from streams import ended
+from training_stage import WORDS, Run, given, pairs
 
 from mdr import pipeline
 from mdr.engines.encoder import find_model, load_encoder
@@ -42,11 +42,6 @@ class Engines:
         return find_model(name)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> ArtefactStore:
-    return ArtefactStore(tmp_path / "store")
-
-
 def settings(start: Path, **changes: Any) -> dict[str, Any]:
     values: dict[str, Any] = {
         "start": str(start),
@@ -58,18 +53,14 @@ def settings(start: Path, **changes: Any) -> dict[str, Any]:
     return {**values, **changes}
 
 
-def steps(store: ArtefactStore, values: dict[str, Any], **inputs: Artefact) -> Iterator[Event]:
+def steps(store: ArtefactStore, values: dict[str, Any], **inputs: Artefact) -> Run:
     recipe = Recipe("r", (Step("model", "train", values, {slot: slot for slot in inputs}),))
     return pipeline.run(recipe, store, Engines(), given=inputs)  # type: ignore[arg-type]
 
 
 def train(store: ArtefactStore, values: dict[str, Any], **inputs: Artefact) -> tuple[Artefact, list[Event]]:
-    run, events = steps(store, values, **inputs), []
-    while True:
-        try:
-            events.append(next(run))
-        except StopIteration as end:
-            return end.value["model"], events
+    made, events = ended(steps(store, values, **inputs))
+    return made["model"], events
 
 
 @pytest.fixture(scope="module")
@@ -183,12 +174,7 @@ def texts_artefact(store: ArtefactStore, folder: Path, **options: Any) -> Artefa
             [{"lang": "en", "source": "x", "title": word, "text": " ".join([word, *WORDS, *WORDS])} for word in WORDS],
         )
     step = Step("texts", "read-texts", {"path": str(root), "langs": ("en", "fi", "sw"), **options})
-    run = pipeline.run(Recipe("t", (step,)), store, Engines())  # type: ignore[arg-type]
-    while True:
-        try:
-            next(run)
-        except StopIteration as end:
-            return end.value["texts"]
+    return ended(pipeline.run(Recipe("t", (step,)), store, Engines()))[0]["texts"]  # type: ignore[arg-type]
 
 
 def _lines(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -254,13 +240,8 @@ def test_lora_leaves_a_plain_model(store: ArtefactStore, tmp_path: Path, bert: P
 def test_the_dev_collection_chooses_the_weights(
     store: ArtefactStore, tmp_path: Path, static: Path, tiny: Path
 ) -> None:
-    run = pipeline.run(Recipe("c", (prepare("folder", str(tiny)),)), store, Engines())  # type: ignore[arg-type]
-    while True:
-        try:
-            next(run)
-        except StopIteration as end:
-            collection = end.value["collection"]
-            break
+    recipe = Recipe("c", (prepare("folder", str(tiny)),))
+    collection = ended(pipeline.run(recipe, store, Engines()))[0]["collection"]  # type: ignore[arg-type]
     values = settings(static, training={"steps": 6, "rate": 0.5, "every": 2}, sources={"split": "dev"})
     _, events = train(store, values, labelled=given(store, pairs(tmp_path / "p")), dev=collection)
     looks = [event.data["dev"] for event in events if "dev" in event.data]
@@ -285,13 +266,7 @@ def test_the_fingerprint_is_of_the_model_that_training_begins_from(
 
     recipe = Recipe("r", (Step("model", "train", settings(Path("")) | {"start": ""}, {"labelled": "labelled"}),))
     source = given(store, pairs(tmp_path / "p"))
-    run = pipeline.run(recipe, store, Named(), given={"labelled": source})  # type: ignore[arg-type]
-    while True:
-        try:
-            next(run)
-        except StopIteration as end:
-            model = end.value["model"]
-            break
+    model = ended(pipeline.run(recipe, store, Named(), given={"labelled": source}))[0]["model"]  # type: ignore[arg-type]
     assert model.manifest.fingerprints["start"] == load_encoder(str(static)).fingerprint
     assert load_encoder(str(model.folder)).dimension == load_encoder(str(static)).dimension
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from streams import ended
 
 from mdr.engines.encoder import load_encoder
 from mdr.errors import FormatError, MissingError
@@ -81,12 +82,7 @@ def texts(folder: Path) -> Texts:
 def train(texts: Texts, settings: StaticSettings, folder: Path):
     tokenizer = learn_vocabulary(texts, settings.pieces, settings.characters, settings.seed)
     ids = [np.array(one.ids, np.int32) for one in tokenizer.encode_batch(texts.texts, add_special_tokens=False)]
-    loop, events = learn_vectors(texts, ids, tokenizer.get_vocab_size(), settings, folder), []
-    while True:
-        try:
-            events.append(next(loop))
-        except StopIteration as end:
-            return tokenizer, end.value, events
+    return tokenizer, *ended(learn_vectors(texts, ids, tokenizer.get_vocab_size(), settings, folder))
 
 
 def test_reading_keeps_out_what_is_withheld(texts: Texts) -> None:

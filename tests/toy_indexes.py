@@ -11,6 +11,7 @@ from typing import Any
 from zlib import crc32
 
 import numpy as np
+from streams import ended
 
 from mdr import pipeline
 from mdr.pipeline import Recipe, Step
@@ -137,13 +138,8 @@ def carry_out(
 ) -> tuple[Artefact, list[Event]]:
     """What one stage makes of artefacts by slot, and what it said."""
     recipe = Recipe("toy", (Step("made", stage, settings, {slot: slot for slot in given}),))
-    steps = pipeline.run(recipe, store, engines, None, given)
-    events = []
-    while True:
-        try:
-            events.append(next(steps))
-        except StopIteration as stop:
-            return stop.value["made"], events
+    made, events = ended(pipeline.run(recipe, store, engines, None, given))
+    return made["made"], events
 
 
 def given_in(store: ArtefactStore, its: dict[str, list[Any]]) -> dict[str, Artefact]:

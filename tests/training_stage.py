@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from streams import ended
 
 from mdr import pipeline
 from mdr.engines.encoder import load_encoder
@@ -72,9 +73,5 @@ def steps_of(stage: str, store: ArtefactStore, values: dict[str, Any], engines: 
 
 def made_by(run: Run) -> tuple[Artefact, list[Event]]:
     """What a step makes, and what it says."""
-    events = []
-    while True:
-        try:
-            events.append(next(run))
-        except StopIteration as end:
-            return end.value["made"], events
+    made, events = ended(run)
+    return made["made"], events
