@@ -66,7 +66,7 @@ def test_nobody_is_told_before_the_commit(store: JudgementStore, monkeypatch: py
     """The last moment before it, while others write at the same time: no thread may have gone on by then."""
     done: set[str] = set()
     early: set[str] = set()
-    original = judgements._add
+    original = judgements.add
 
     def slow(cursor: Any, events: Sequence[JudgementEvent], last: int) -> Any:
         result = original(cursor, events, last)
@@ -80,7 +80,7 @@ def test_nobody_is_told_before_the_commit(store: JudgementStore, monkeypatch: py
             store.append(event(name))
             done.add(name)
 
-    monkeypatch.setattr(judgements, "_add", slow)
+    monkeypatch.setattr(judgements, "add", slow)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(judge, range(8)))
     assert len(done) == 48 and not early

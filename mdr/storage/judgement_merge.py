@@ -1,6 +1,6 @@
 """Getting events into the judgement file: those that are new, in their order, after what is there.
 
-Both functions run inside a transaction of the caller's; a cursor is DuckDB's, named here by nothing but its use.
+All run inside a transaction of the caller's; a cursor is DuckDB's, named here by nothing but its use.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from mdr.storage.judgement_events import COLUMNS, SAID
+from mdr.errors import InputError, MdrError
+from mdr.storage.judgement_events import COLUMNS, SAID, JudgementEvent, table_of
 
 _NAMES = ", ".join(COLUMNS)
 _KEY = "annotator, collection, campaign, query, passage"
@@ -58,6 +59,27 @@ def insert(cursor: Any, events: pa.Table, last: int) -> dict[str, int]:
     numbers = pa.array(np.arange(last + 1, last + 1 + events.num_rows), type=pa.int64())
     cursor.register("incoming", events.set_column(place, "sequence", numbers))
     return dict(cursor.execute(_INSERT).fetchall())
+
+
+def add(cursor: Any, events: Sequence[JudgementEvent], last: int) -> tuple[list[bool | MdrError], int]:
+    """Insert what is new; what was there already is a retry, or another judgement under its id. And how far the
+    sequence has come."""
+    first: dict[str, JudgementEvent] = {}
+    for event in events:
+        first.setdefault(event.event, event)
+    added = insert(cursor, table_of(list(first.values())), last)
+    outcomes: list[bool | MdrError] = []
+    for event in events:
+        id = event.event
+        new = id in added and event is first[id]
+        if not new:
+            row = cursor.execute(f"SELECT {_NAMES} FROM events WHERE event = ?", [id]).fetchall()[0]
+            if JudgementEvent(*row).said != event.said:
+                problem = f"event {id!r} is another judgement already"
+                outcomes.append(InputError(problem, "give every judgement an id of its own"))
+                continue
+        outcomes.append(new)
+    return outcomes, max(added.values(), default=last)
 
 
 def merge(cursor: Any, events: pa.Table, last: int) -> tuple[Merged, int]:

@@ -20,9 +20,9 @@ import pyarrow as pa
 
 from mdr.errors import InputError, MdrError, StorageError
 from mdr.storage.files import disk_errors, fsync_folder
-from mdr.storage.judgement_events import COLUMNS, JudgementEvent, table_of
+from mdr.storage.judgement_events import COLUMNS, JudgementEvent
 from mdr.storage.judgement_mark import Mark
-from mdr.storage.judgement_merge import Merged, insert, merge
+from mdr.storage.judgement_merge import Merged, add, merge
 from mdr.storage.migrations import migrate
 
 View: TypeAlias = Literal["judgements", "standing", "notes", "adjudications"]
@@ -57,9 +57,7 @@ class JudgementStore:
         self._last: int | None = None
         self._mark = Mark(path)
         with _OPENING:
-            key = path.resolve()
-            if key in _OPEN:
-                raise StorageError(f"{path} is open in this process already", "use the store that is open")
+            _refuse_open(path)
             with disk_errors(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
             if not path.exists():
@@ -71,7 +69,7 @@ class JudgementStore:
                 self._connection.close()  # or this process would go on holding a file that it cannot use
                 self._mark.close()
                 raise
-            _OPEN[key] = self
+            _OPEN[path.resolve()] = self
 
     # -- writing ------------------------------------------------------------------------------------------
 
@@ -102,7 +100,7 @@ class JudgementStore:
         the threads that wait for them look without the lock."""
         outcomes: Sequence[bool | MdrError]
         try:
-            outcomes = self._transaction(lambda cursor, last: _add(cursor, [it.event for it in tickets], last))
+            outcomes = self._transaction(lambda cursor, last: add(cursor, [it.event for it in tickets], last))
         except _REFUSALS as error:
             if len(tickets) > 1:
                 for ticket in tickets:
@@ -245,14 +243,35 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }
 _REFUSED = "grades are 0 to 3, texts are valid Unicode"
 _NOT_SAVED = "see that the disk has room and can be written, then try again; what was acknowledged before is safe"
-_CLASH = "give every judgement an id of its own"
 _DAMAGED = "move it away with the .wal and .mark beside it, and restore a snapshot or backup"
 _LOST = f"{_DAMAGED}; or delete {{}} to go on with what is left"
 
 
-def _connect(path: Path) -> duckdb.DuckDBPyConnection:
+def read_file(path: Path) -> pa.Table:
+    """Every event of a file that nobody has open, with the columns it has; whatever its version, it stays as it is."""
+    _refuse_open(path)
+    acknowledged, connection = Mark(path).sequence, _connect(path, read_only=True)
     try:
-        return duckdb.connect(str(path), config=_CONFIG)
+        events = connection.sql("SELECT * FROM events ORDER BY sequence").to_arrow_table()
+    except duckdb.Error as error:
+        raise StorageError(f"{path} cannot be read: {_first_line(error)}", _DAMAGED) from error
+    finally:
+        connection.close()
+    last = events.column("sequence")[-1].as_py() if events.num_rows else 0
+    if last < acknowledged:
+        problem = f"{path} ends at judgement {last}, but {acknowledged} were acknowledged"
+        raise StorageError(problem, "use another backup or snapshot")
+    return events
+
+
+def _refuse_open(path: Path) -> None:
+    if path.resolve() in _OPEN:
+        raise StorageError(f"{path} is open in this process already", "use the store that is open")
+
+
+def _connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    try:
+        return duckdb.connect(str(path), read_only=read_only, config=_CONFIG)
     except duckdb.Error as error:
         if "Could not set lock" in str(error):
             problem = f"another process has {path} open"
@@ -269,27 +288,6 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
 
 def _corrupt(error: duckdb.Error) -> bool:
     return "corrupt" in str(error).lower()
-
-
-def _add(
-    cursor: duckdb.DuckDBPyConnection, events: Sequence[JudgementEvent], last: int
-) -> tuple[list[bool | MdrError], int]:
-    """Insert what is new; what was there already is a retry, or another judgement under its id."""
-    first: dict[str, JudgementEvent] = {}
-    for event in events:
-        first.setdefault(event.event, event)
-    added = insert(cursor, table_of(list(first.values())), last)
-    outcomes: list[bool | MdrError] = []
-    for event in events:
-        id = event.event
-        new = id in added and event is first[id]
-        if not new:
-            row = cursor.execute(f"SELECT {_NAMES} FROM events WHERE event = ?", [id]).fetchall()[0]
-            if JudgementEvent(*row).said != event.said:
-                outcomes.append(InputError(f"event {id!r} is another judgement already", _CLASH))
-                continue
-        outcomes.append(new)
-    return outcomes, max(added.values(), default=last)
 
 
 def _first_line(error: Exception) -> str:
