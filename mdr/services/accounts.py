@@ -12,6 +12,7 @@ import secrets
 import time
 import unicodedata
 from collections.abc import Callable
+from threading import Lock
 from typing import NamedTuple, cast
 
 from mdr.core.permissions import MACHINE, ROLES, Person, PersonRole, reaches, require
@@ -31,7 +32,9 @@ HUB = "hf:"
 """What the names of those begin with who sign in with Hugging Face."""
 _LONGEST = 40
 _LETTERS = {"Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Nd"}
-_RESERVED = re.compile("visitor-|machine$")
+OWNER = "owner"
+"""Who signs in with the link that the terminal shows."""
+_RESERVED = re.compile(f"(visitor-|(machine|{OWNER})$)")
 
 
 class Listed(NamedTuple):
@@ -49,6 +52,8 @@ class AccountService:
 
     def __init__(self, file: AccountFile, clock: Callable[[], float] = time.time) -> None:
         self._file, self._now = file, clock
+        self._link = b""
+        self._linking = Lock()
 
     # -- signing in and out -------------------------------------------------------------------------------
 
@@ -80,6 +85,28 @@ class AccountService:
             raise NotAllowedError("this account is closed", "ask somebody who looks after this server")
         if admin and account.role != "admin":
             self._file.set_role(key, "admin")
+        return self._session(account)
+
+    def owner_link(self) -> str:
+        """A token that signs in whoever owns this machine, once; it ends the one before, and ends with the process."""
+        token = secrets.token_urlsafe(24)
+        with self._linking:
+            self._link = _kept(token)
+        return token
+
+    def sign_in_owner(self, token: str) -> str:
+        """A new session for the bearer of the owner's link, who may do everything."""
+        with self._linking:
+            if not self._link or not secrets.compare_digest(self._link, _kept(token)):
+                remedy = "start mdr again for a new one, or use `mdr accounts invite --role admin`"
+                raise NotAllowedError("this link has been used, or never was one", remedy)
+            self._link = b""
+        self._file.add(Account(OWNER, OWNER, "admin", None, self._now()))
+        account = self._file.find(OWNER)
+        if account is None or account.closed or account.password:
+            raise NotAllowedError(f"the account {OWNER!r} is closed or has a password", "sign in with another account")
+        if account.role != "admin":
+            self._file.set_role(OWNER, "admin")
         return self._session(account)
 
     def person(self, token: str) -> Person | None:
@@ -204,5 +231,7 @@ def _taken(name: str) -> InputError:
 
 
 def _listed(account: Account) -> Listed:
-    how = "with Hugging Face" if account.key.startswith(HUB) else "by password"
+    how = "by password" if account.password else "with the link of the terminal"
+    if account.key.startswith(HUB):
+        how = "with Hugging Face"
     return Listed(account.name, account.role, account.made, account.closed, "never again" if account.closed else how)

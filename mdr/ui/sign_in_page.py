@@ -28,6 +28,8 @@ from mdr.ui.render import Renderer
 from mdr.ui.requests import Refusal, same_site, status_of
 from mdr.workbench import Workbench
 
+OWNER_LINK = "/mdr/owner"
+"""Where the link leads that the terminal shows."""
 _BEGUN = "mdr_hub"
 """The cookie that a sign-in with Hugging Face must bring back."""
 _MINUTES = 10
@@ -51,6 +53,7 @@ class SignInPage:
             Route("/mdr/sign-out", self.sign_out, methods=["POST"]),
             Route("/mdr/invite", self._answering(self.invitation), methods=["GET"]),
             Route("/mdr/invite", self._answering(self.accept), methods=["POST"]),
+            Route(OWNER_LINK, self._answering(self.owner), methods=["GET"]),
             Route("/mdr/hub", self._answering(self.to_hub), methods=["GET"]),
             Route("/mdr/hub/callback", self._answering(self.from_hub), methods=["GET"]),
             Route("/mdr/me", self.me, methods=["GET"]),
@@ -85,6 +88,11 @@ class SignInPage:
         """Make the account, and sign in with it."""
         token, name, password = (form.get(field, "") for field in ("token", "name", "password"))
         return await self._signed_in(request, await run_in_threadpool(self._accounts.accept, token, name, password), "")
+
+    async def owner(self, request: Request, _: Mapping[str, str]) -> Response:
+        """Whoever owns the machine, by the link that its terminal shows. On a Space there is none."""
+        token = request.query_params.get("token", "")
+        return await self._signed_in(request, await run_in_threadpool(self._accounts.sign_in_owner, token), "")
 
     async def to_hub(self, request: Request, _: Mapping[str, str]) -> Response:
         """Off to Hugging Face."""
