@@ -1,19 +1,17 @@
-"""The generate stage on a small collection with toy engines: its pairs, what it drops and why, and how it goes on."""
+"""The generate stage on a small collection with toy engines: its pairs, what it drops and why, and its report."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from streams import ended
-from toy_generator import ToyGenerator, ToyWriters, three_words
-from toy_indexes import LANGS, PER_LANGUAGE, carry_out, passages, publish
+from toy_generator import ToyWriters, three_words
+from toy_indexes import LANGS, PER_LANGUAGE, passages, publish, without
+from toy_writing import given, given_in, make, written
 
-from mdr.core import filters
 from mdr.core.filters import (
     AGAIN,
     COPIED,
@@ -27,57 +25,17 @@ from mdr.core.filters import (
     UNLIKELY,
     percentiles,
 )
-from mdr.errors import InputError, MismatchError
+from mdr.errors import MismatchError
 from mdr.pipeline import Recipe, Step
 from mdr.recipes.baselines import indexes, prepare
 from mdr.services.pair_reports import load, markdown
 from mdr.settings import Settings
-from mdr.stages import generate, sifter
-from mdr.stages.selection import Selection, select
 from mdr.storage.artefacts import Artefact, ArtefactStore
-from mdr.storage.collection import PASSAGES, QRELS, QUERIES, Collection
-from mdr.storage.pairs import DROPPED, PAIRS, Pair, Pairs, PairWriter
-from mdr.storage.scratch import Scratch
-from mdr.types import Event, Passage, Query
+from mdr.storage.pairs import DROPPED, PAIRS, Pair, Pairs
+from mdr.types import Passage
 from mdr.workbench import Workbench
 
-
-def given_in(store: ArtefactStore) -> dict[str, Artefact]:
-    rows = [(id, lang, text) for id, lang, _, text, _ in passages()]
-    return {
-        "collection": publish(store, "collection", "tiny", {PASSAGES: passages(), QUERIES: [], QRELS: []}),
-        "lexical": publish(store, "index", "words", {}, rows),
-        "dense": publish(store, "index", "meaning", {}, rows),
-    }
-
-
-@pytest.fixture
-def given(store: ArtefactStore) -> dict[str, Artefact]:
-    return given_in(store)
-
-
-def make(
-    store: ArtefactStore, given: Mapping[str, Artefact], engines: Any = None, **settings: Any
-) -> tuple[Artefact, list[Event]]:
-    return carry_out("generate", store, given, engines or ToyWriters(), settings)
-
-
-def without(given: Mapping[str, Artefact], *slots: str) -> dict[str, Artefact]:
-    return {slot: its for slot, its in given.items() if slot not in slots}
-
-
-def written(writes: Any) -> ToyWriters:
-    return ToyWriters(ToyGenerator(writes=writes))
-
-
-def pairs_naming(store: ArtefactStore, name: str, counts: Mapping[str, int]) -> Artefact:
-    """Pairs that name passages so often."""
-    with store.draft("pairs", name) as draft:
-        with PairWriter(draft.folder) as writer:
-            for id, count in counts.items():
-                for number in range(count):
-                    writer.add(Pair(Query(f"{id}-{number}", "en", "what"), (id,)))
-        return store.publish(draft, stage="toy", version=1, settings={}, inputs={}, fingerprints={})
+__all__ = ["given"]  # fixtures
 
 
 # -- pairs ----------------------------------------------------------------------------------------------------
@@ -192,242 +150,6 @@ def test_another_passage_with_the_text_counts_as_found(store: ArtefactStore) -> 
     made, _ = make(store, without(given, "dense"), round_trip="lexical")
     found = {pair.positives[0] for pair in Pairs(made.folder)}
     assert {f"p{number:02}.{lang}" for number in range(5) for lang in LANGS} <= found
-
-
-# -- what is written for --------------------------------------------------------------------------------------
-
-
-def chosen(artefact: Artefact) -> set[str]:
-    pairs = Pairs(artefact.folder)
-    return {pair.positives[0] for pair in [*pairs, *pairs.dropped()]}
-
-
-def test_a_smaller_budget_gives_a_part_of_a_larger_one(store: ArtefactStore, given: dict[str, Artefact]) -> None:
-    all_of_it, _ = make(store, given, n=1)
-    assert chosen(all_of_it) == {row[0] for row in passages() if "twin" not in row[0]}
-    assert load(all_of_it)["passages_with_the_text_of_another"] == 15
-    few, _ = make(store, given, n=1, budget=5)
-    more, _ = make(store, given, n=1, budget=12)
-    assert chosen(few) < chosen(more) and len(chosen(few)) == 15 and len(chosen(more)) == 36
-    alone, _ = make(store, given, n=1, budget=5, langs=["fi"])
-    assert chosen(alone) == {id for id in chosen(few) if id.endswith("fi")}
-    other, _ = make(store, given, n=1, budget=5, seed=1)
-    assert chosen(other) != chosen(few)
-    big, events = make(store, given, n=1, budget=10**9, langs=["fi", "ja"])
-    assert len(chosen(big)) == PER_LANGUAGE
-    assert "there are no passages in ja" in [event.message for event in events if event.kind == "warning"]
-
-
-def test_coverage_takes_what_fewest_pairs_name(store: ArtefactStore, given: dict[str, Artefact]) -> None:
-    named = {f"p{number:02}.en": 1 + (number < 10) for number in range(30)} | {"twin-p30.en": 1, "gone": 3}
-    start = pairs_naming(store, "start", named)
-    covered, _ = make(store, {**given, "pairs": start}, n=1, langs=["en"], budget=12, selection="coverage")
-    assert chosen(covered) >= {f"p{number}.en" for number in range(30, 40)}
-    assert all(named.get(id, 0) < 2 for id in chosen(covered))
-    only, _ = make(store, {**given, "pairs": start}, n=1, langs=["en"], selection="named")
-    assert chosen(only) == {f"p{number:02}.en" for number in range(30)}
-    with pytest.raises(InputError, match="generate: the pairs name no passage in fi"):
-        make(store, {**given, "pairs": start}, n=1, langs=["fi"], selection="named")
-
-
-@pytest.mark.parametrize("selection", ["random", "coverage", "named"])
-def test_the_twin_of_a_named_passage_counts_as_named(
-    store: ArtefactStore, given: dict[str, Artefact], selection: Selection
-) -> None:
-    collection = Collection(given["collection"].folder)
-    same = {"p01.en": 0, "twin-p01.en": 0}
-    pairs = [Pair(Query("q", "en", "what"), ("twin-p01.en", "p02.en"))]
-    found = select(collection, ["en"], selection, budget=0, seed=0, pairs=pairs, same_text=same)
-    names = {collection.ids[at] for at in found.positions}
-    assert "twin-p01.en" not in names and found.positions == sorted(found.positions) and found.repeated == 1
-    assert ("p01.en" in names) and (selection != "named" or names == {"p01.en", "p02.en"})
-
-
-def test_questions_may_be_in_other_languages(store: ArtefactStore, given: dict[str, Artefact]) -> None:
-    """They search the passages of their passage's language."""
-    codes, _ = make(store, given, langs=["en"], target=["sw", "fi", "sw"], n=1, round_trip="dense", k=100, budget=9)
-    pairs = [*Pairs(codes.folder), *Pairs(codes.folder).dropped()]
-    assert Counter(pair.query.lang for pair in pairs) == {"fi": 9, "sw": 9}
-    assert all(f"what {pair.query.lang}" in pair.query.text for pair in pairs)
-    assert len(Pairs(codes.folder)) == 18  # within 100 of 45, though no word is shared
-    other, _ = make(store, given, target="other", n=2, round_trip="dense", k=100)
-    pairs = [*Pairs(other.folder), *Pairs(other.folder).dropped()]
-    langs = {
-        pair.positives[0]: {each.query.lang for each in pairs if each.positives == pair.positives} for pair in pairs
-    }
-    assert all(len(its) == 1 and id[-2:] not in its for id, its in langs.items())
-    assert {(id[-2:], *its) for id, its in langs.items()} == {(a, b) for a in LANGS for b in LANGS if a != b}
-
-
-def test_there_must_be_another_language_to_ask_in(store: ArtefactStore) -> None:
-    rows = [row for row in passages() if row[1] == "en"]
-    one = publish(store, "collection", "english", {PASSAGES: rows, QUERIES: [], QRELS: []})
-    with pytest.raises(InputError, match="all passages are in en, there is no other language"):
-        make(store, {"collection": one}, target="other", round_trip="none")
-
-
-# -- going on -------------------------------------------------------------------------------------------------
-
-
-def test_a_killed_run_writes_only_what_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    straight, killed = ArtefactStore(tmp_path / "straight"), ArtefactStore(tmp_path / "killed")
-    expected, _ = make(straight, given_in(straight))
-    given = given_in(killed)
-    monkeypatch.setattr(generate, "BLOCK", 10)
-    engines = ToyWriters()
-    engines.writer.dies_after = 5
-    with pytest.raises(KeyboardInterrupt):
-        make(killed, given, engines)
-    (scratch,) = killed.root.glob("pairs/.*/.written.jsonl")
-    with scratch.open("a", encoding="utf-8") as stream:
-        stream.write('[50, "en", ["torn')
-    assert not list(killed.root.glob("pairs/[!.]*"))
-    again = ToyWriters()
-    made, events = make(killed, given, again)
-    assert sum(again.writer.written) == 3 * PER_LANGUAGE - 50
-    assert "50 of 120 passages were written for before" in [event.message for event in events]
-    assert made.manifest.content == expected.manifest.content
-    assert not list(made.folder.glob(".*"))
-
-
-def test_what_is_written_behind_a_torn_line_is_found_again(tmp_path: Path) -> None:
-    scratch = Scratch(tmp_path, "written")
-    assert scratch.read() == []
-    scratch.append([[1, "en", ["\ud800 what\n"]], [2, "fi", []]])
-    for torn in ('[3, "en", ["to', '[3, "en", []]', '{"', "\x00\x00"):
-        before = scratch.read()
-        with (tmp_path / ".written.jsonl").open("a", encoding="utf-8") as stream:
-            stream.write(torn)
-        assert scratch.read() == before
-        scratch.append([[4, torn]])
-        assert scratch.read() == [*before, [4, torn]]
-
-
-def test_a_run_killed_in_its_filters_writes_nothing_again(store: ArtefactStore, given: dict[str, Artefact]) -> None:
-    engines = ToyWriters()
-    engines.opened["dense"] = None  # type: ignore[assignment]
-    with pytest.raises(AttributeError):
-        make(store, given, engines)
-    engines.opened.clear()
-    engines.writer.written.clear()
-    make(store, given, engines)
-    assert engines.writer.written == []
-
-
-def test_blocks_of_any_size_give_the_same_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    contents = set()
-    for size in (1, 7, 4096):
-        monkeypatch.setattr(generate, "BLOCK", size)
-        for name in ("_READ", "_SCORED", "_SEARCHED"):
-            monkeypatch.setattr(sifter, name, size)
-        store = ArtefactStore(tmp_path / f"store {size}")
-        contents.add(make(store, given_in(store), min_percentile=20)[0].manifest.content)
-    assert len(contents) == 1
-
-
-def test_other_weights_under_the_same_name_write_anew(store: ArtefactStore, given: dict[str, Artefact]) -> None:
-    first, _ = make(store, given, generator="here")
-    engines = ToyWriters()
-    again, events = make(store, given, engines, generator="there")
-    assert again.key == first.key and events[0].kind == "reused" and set(engines.asked_for) == {"there"}
-    assert make(store, given, ToyWriters(ToyGenerator(weights=1)))[0].key != first.key
-    assert make(store, given, ToyWriters(weights=1))[0].key != first.key
-    assert make(store, given, seed=1)[0].key != first.key
-
-
-def test_generator_and_encoder_may_come_from_an_earlier_step(store: ArtefactStore, given: dict[str, Artefact]) -> None:
-    trained = publish(store, "model", "trained", {})
-    engines = ToyWriters()
-    make(store, {**given, "generator": trained}, engines, generator="unused")
-    assert set(engines.asked_for) == {str(trained.folder)} and set(engines.named) == {"toy"}
-    rows = [(id, lang, text) for id, lang, _, text, _ in passages()]
-    dense = publish(store, "index", "taught", {}, rows, model=trained)
-    engines = ToyWriters()
-    make(store, {**given, "dense": dense}, engines)
-    assert set(engines.named) == {str(trained.folder)}
-
-
-# -- what cannot work -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("writes", "reason", "remedy"),
-    [
-        (
-            lambda passage, *_: three_words(passage, "zz", 0, 0).replace("zz", "en" if passage.lang != "en" else "fi"),
-            LANGUAGE,
-            "language",
-        ),
-        (lambda passage, *_: passage.text, COPIED, "max_copy"),
-        (lambda passage, *_: "", EMPTY, "train the generator"),
-        (lambda passage, *_: "is is is is", REPEATS, "max_repetition"),
-        (lambda passage, lang, number, seed: f"is it so {number}", SHARED, "generator"),
-    ],
-)
-def test_when_nothing_is_kept_the_error_says_why(
-    store: ArtefactStore, given: dict[str, Artefact], writes: Any, reason: str, remedy: str
-) -> None:
-    before, _ = make(store, given)
-    with pytest.raises(InputError, match=r"^generate: none of 360 questions stood up to the filters: ") as error:
-        make(store, given, written(writes), seed=9, round_trip="lexical")
-    assert reason in error.value.problem and remedy in error.value.remedy
-    assert error.value.remedy == filters.REASONS[reason]
-    assert [path.name for path in store.root.glob("pairs/[!.]*")] == [before.folder.name]
-    assert store.verify(before.folder) == []
-
-
-def test_a_language_without_pairs_is_a_warning(store: ArtefactStore, given: dict[str, Artefact]) -> None:
-    engines = written(lambda passage, *rest: "" if passage.lang == "sw" else three_words(passage, *rest))
-    _, events = make(store, given, engines)
-    assert [event.message for event in events if event.kind == "warning"] == ["no pairs in sw: 120 nothing written"]
-
-
-def test_scores_that_are_no_numbers_stop_the_stage(store: ArtefactStore, given: dict[str, Artefact]) -> None:
-    engines = ToyWriters()
-    engines.writer.likelihood = lambda query, passage: float("nan")  # type: ignore[method-assign]
-    with pytest.raises(InputError, match=r"generate: the generator scores passage 'p00.en' nan") as error:
-        make(store, given, engines)
-    assert "MDR_PRECISION" in error.value.remedy
-    engines = ToyWriters()
-    engines.open_dense(given["dense"].folder, given["collection"].folder, encoder="toy").score = lambda *_: float("nan")
-    with pytest.raises(InputError, match=r"generate: the dense index scores passage .* nan"):
-        make(store, given, engines)
-    assert not list(store.root.glob("pairs/[!.]*"))
-
-
-@pytest.mark.parametrize(
-    ("lacks", "settings", "problem"),
-    [
-        (["dense"], {}, "round_trip 'union' needs a dense index, which is not given"),
-        (["lexical", "dense"], {}, "needs a lexical and a dense index"),
-        (["dense"], {"round_trip": "dense"}, "needs a dense index"),
-        ([], {"selection": "coverage"}, "selection 'coverage' goes by pairs, and none are given"),
-        ([], {"langs": ["ja"]}, "no passages to write for; languages with passages: en, fi, sw"),
-        ([], {"langs": ["xx"]}, "'xx'"),
-        ([], {"target": ["xx"]}, "'xx'"),
-        ([], {"target": []}, "'target': Value error, it names no language"),
-        ([], {"target": "fi"}, "it is 'fi'; it should be own, other, or a list"),
-        ([], {"n": 0}, "'n'"),
-        ([], {"k": 101}, "'k'"),
-        ([], {"max_characters": 10**6}, "'max_characters'"),
-        ([], {"round_trip": "both"}, "'round_trip'"),
-        ([], {"weight": float("nan")}, "'weight'"),
-    ],
-)
-def test_what_cannot_work_is_said_before_anything_is_written(
-    store: ArtefactStore, given: dict[str, Artefact], lacks: list[str], settings: dict[str, Any], problem: str
-) -> None:
-    engines = ToyWriters()
-    with pytest.raises(Exception) as error:
-        make(store, without(given, *lacks), engines, **settings)
-    assert problem in str(error.value)
-    assert engines.writer.written == [] and not list(store.root.glob("pairs/[!.]*"))
-
-
-def test_an_empty_collection_is_refused(store: ArtefactStore) -> None:
-    empty = publish(store, "collection", "empty", {PASSAGES: [], QUERIES: [], QRELS: []})
-    with pytest.raises(InputError, match="languages with passages: none"):
-        make(store, {"collection": empty}, round_trip="none")
 
 
 # -- the report -----------------------------------------------------------------------------------------------

@@ -3,89 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import toy_indexes
 from streams import ended
 from toy_generator import ToyGenerator, ToyWriters
-from toy_indexes import LANGS, PER_LANGUAGE, carry_out, passages, publish, text_of
+from toy_indexes import LANGS, publish, without
+from toy_scoring import TEXTS, given, given_in, hits, judge, pair, paired, qrels, queries
 
-from mdr.core.mining import EMPTY, LONG, NO_PASSAGES, NOT_FOUND
+from mdr.core.mining import EMPTY
 from mdr.engines.cached_generator import CachedGenerator
-from mdr.errors import InputError, MismatchError, MissingError
+from mdr.errors import MismatchError, MissingError
 from mdr.pipeline import Recipe, Step
 from mdr.recipes.baselines import indexes, prepare
 from mdr.services.pair_reports import load, markdown
 from mdr.settings import Settings
 from mdr.stages import score
-from mdr.stages.score import FEW, NO_ANSWER
 from mdr.storage.artefacts import Artefact, ArtefactStore
-from mdr.storage.collection import PASSAGES, QRELS, QUERIES
-from mdr.storage.pairs import Pair, Pairs, PairWriter
+from mdr.storage.collection import QRELS, QUERIES
+from mdr.storage.pairs import Pairs
 from mdr.training.list_source import ListSource
 from mdr.training.settings import SourceSettings
 from mdr.training.sources import Sources
-from mdr.types import Event, Passage, Query
 from mdr.workbench import Workbench
 
-TEXTS = {row[0]: Passage(*row) for row in passages()}
-
-
-def queries() -> list[tuple[str, ...]]:
-    rows = [
-        (f"q{n:02}.{lang}", lang, " ".join(text_of(n, lang).split()[:3]), "train")
-        for lang in LANGS
-        for n in range(0, PER_LANGUAGE, 4)
-    ]
-    odd = [("empty", "en", "?\u202e!"), ("long", "en", "x" * 5_000), ("th", "th", "อะไร"), ("other", "fi", "xyz")]
-    return rows + [(*row, "train") for row in odd] + [("late", "en", "en1 en2", "test")]
-
-
-def qrels() -> list[tuple[str, str, int, str]]:
-    return [(f"q{n:02}.{lang}", f"p{n:02}.{lang}", 2, "train") for lang in LANGS for n in range(0, PER_LANGUAGE, 8)]
-
-
-def given_in(store: ArtefactStore, **files: Any) -> dict[str, Artefact]:
-    return toy_indexes.given_in(store, {PASSAGES: passages(), QUERIES: queries(), QRELS: qrels()} | files)
-
-
-@pytest.fixture
-def given(store: ArtefactStore) -> dict[str, Artefact]:
-    return given_in(store)
-
-
-SMALL = {"depth": 12}
-
-
-def judge(
-    store: ArtefactStore, given: Mapping[str, Artefact], engines: Any = None, **settings: Any
-) -> tuple[Artefact, list[Event]]:
-    return carry_out("score", store, given, engines or ToyWriters(), SMALL | settings)
-
-
-def without(given: Mapping[str, Artefact], *slots: str) -> dict[str, Artefact]:
-    return {slot: its for slot, its in given.items() if slot not in slots}
-
-
-def paired(store: ArtefactStore, pairs: list[Pair], texts: Mapping[str, Passage] = TEXTS) -> Artefact:
-    with store.draft("pairs", "paired") as draft:
-        with PairWriter(draft.folder) as writer:
-            for pair in pairs:
-                writer.add(pair)
-            writer.passages(texts[id] for pair in pairs for id in (*pair.positives, *pair.negatives))
-        return store.publish(draft, stage="toy", version=1, settings={}, inputs={}, fingerprints={}, content="paired")
-
-
-def hits(engines: ToyWriters, side: str, query: Query, depth: int = 12) -> list[str]:
-    """A list as it stands, each text once."""
-    texts: dict[str, str] = {}
-    for hit in engines.opened[side].search([query], depth, langs=[query.lang])[0]:
-        texts.setdefault(TEXTS[hit.id].text, hit.id)
-    return list(texts.values())
+__all__ = ["given"]  # fixtures
 
 
 # -- lists ----------------------------------------------------------------------------------------------------
@@ -174,77 +118,6 @@ def test_candidates_are_drawn_by_seed_and_query_alone(store: ArtefactStore, give
     assert len({tuple(full[id].index(each) for each in ids) for id, ids in some.items()}) > 20
 
 
-# -- pairs ----------------------------------------------------------------------------------------------------
-
-
-def pair(number: int, lang: str, positives: tuple[str, ...], negatives: tuple[str, ...] = ()) -> Pair:
-    query = Query(f"x{number}.{lang}", lang, " ".join(text_of(number, lang).split()[:3]))
-    return Pair(query, positives, negatives, "mined", 0.5, 2, "intersection")
-
-
-def test_pairs_alone_are_their_answer_and_their_negatives(store: ArtefactStore, given: dict[str, Artefact]) -> None:
-    pairs = [
-        pair(7, "fi", ("p07.fi",), ("p01.fi", "p02.fi")),
-        pair(3, "en", ("twin-p03.en", "p09.en"), ("p03.en", "p11.en", "p10.en")),
-        pair(8, "en", ("p08.en",)),
-        pair(9, "en", (), ("p03.en", "p11.en")),
-    ]
-    slots = without(given, "lexical", "dense") | {"pairs": paired(store, pairs)}
-    made, events = judge(store, slots)
-    scored = {each.query.id: each for each in Pairs(made.folder).lists()}
-    assert {id: each.candidates for id, each in scored.items()} == {
-        "x7.fi": ("p07.fi", "p01.fi", "p02.fi"),
-        "x3.en": ("twin-p03.en", "p11.en", "p10.en"),  # not the other answer, nor what has the answer's text
-    }
-    assert scored["x7.fi"].evidence["pair"] == {"origin": "mined", "round": 2, "rule": "intersection"}
-    dropped = {each.query.id: each for each in Pairs(made.folder).dropped()}
-    assert {id: each.rule for id, each in dropped.items()} == {"x8.en": FEW, "x9.en": NO_ANSWER}
-    assert dropped["x8.en"].origin == "mined"
-    assert not [event for event in events if event.kind == "note"]
-    few, _ = judge(store, slots, candidates=2)
-    assert [each.candidates[0] for each in Pairs(few.folder).lists()] == ["p07.fi", "twin-p03.en"]
-    assert all(len(each.candidates) == 2 for each in Pairs(few.folder).lists())
-
-
-def test_with_an_index_the_answer_comes_first_and_the_rest_is_found(
-    store: ArtefactStore, given: dict[str, Artefact]
-) -> None:
-    engines = ToyWriters()
-    engines.open_dense(given["dense"].folder, given["collection"].folder, encoder="toy")
-    last = engines.opened["dense"].search([pair(7, "fi", ()).query], 99, langs=["fi"])[0][-1].id
-    second_best = next(id for id in hits(engines, "dense", pair(3, "en", ()).query) if "p03" not in id)
-    pairs = [pair(3, "en", ("twin-p03.en", second_best), ("p11.en",)), pair(7, "fi", (last,), ("p01.fi",))]
-    slots = without(given, "lexical") | {"pairs": paired(store, pairs)}
-    made, _ = judge(store, slots, engines)
-    first, second = Pairs(made.folder).lists()
-    found = [id for id in hits(engines, "dense", first.query) if id not in ("p03.en", "twin-p03.en", second_best)]
-    assert list(first.candidates) == ["twin-p03.en", *found]
-    ranking = [hit.id for hit in engines.opened["dense"].search([first.query], 12, langs=["en"])[0]]
-    assert first.evidence["dense"]["ranks"][0] == ranking.index("twin-p03.en") + 1
-    assert list(second.candidates) == [last, *hits(engines, "dense", second.query)]
-    assert second.evidence["dense"]["ranks"][0] is second.evidence["dense"]["scores"][0] is None
-    fewer, _ = judge(store, slots, candidates=4)
-    for scored, full in zip(Pairs(fewer.folder).lists(), (first, second), strict=True):
-        assert len(scored.candidates) == 4 and scored.candidates[0] == full.candidates[0]
-    report = load(made)["all"]
-    assert report["answered"] == 2
-    assert report["preferred"] == sum(each.scores[0] == max(each.scores) for each in (first, second))
-
-
-def test_a_pair_may_name_passages_that_the_collection_lacks(store: ArtefactStore, given: dict[str, Artefact]) -> None:
-    elsewhere = Passage("elsewhere", "en", "", "en1 en2 en3")
-    pairs = paired(store, [pair(1, "en", ("elsewhere",), ("p02.en",))], TEXTS | {"elsewhere": elsewhere})
-    made, _ = judge(store, {**without(given, "lexical", "dense"), "pairs": pairs})
-    assert Pairs(made.folder).passages["elsewhere"] == elsewhere
-
-
-def test_one_id_with_two_texts_is_refused(store: ArtefactStore, given: dict[str, Artefact]) -> None:
-    changed = TEXTS | {"p02.en": Passage("p02.en", "en", "", "something else")}
-    pairs = paired(store, [pair(1, "en", ("p01.en",), ("p02.en",))], changed)
-    with pytest.raises(MismatchError, match=r"score: passage 'p02.en' says one thing in the pairs and another"):
-        judge(store, {**without(given, "lexical", "dense"), "pairs": pairs})
-
-
 # -- going on -------------------------------------------------------------------------------------------------
 
 
@@ -289,100 +162,6 @@ def test_other_weights_under_the_same_name_score_anew(store: ArtefactStore, give
     trained = publish(store, "model", "trained", {})
     judge(store, {**given, "generator": trained}, engines)
     assert engines.asked_for[-1] == str(trained.folder)
-
-
-# -- what cannot work -----------------------------------------------------------------------------------------
-
-
-def test_queries_without_a_list_keep_their_reason(store: ArtefactStore, given: dict[str, Artefact]) -> None:
-    made, events = judge(store, without(given, "dense"), split="train")
-    reasons = {each.query.id: each.rule for each in Pairs(made.folder).dropped()}
-    odd = {id: reasons.pop(id) for id in ("empty", "long", "th", "other")}
-    assert odd == {"empty": EMPTY, "long": LONG, "th": NO_PASSAGES, "other": NOT_FOUND}
-    said = [event.message for event in events if event.kind == "warning"]
-    assert said == [f"no lists in th: 1 {NO_PASSAGES}"]
-    counts = made.manifest.counts
-    assert counts["queries"] == len(queries()) - 1 == counts["lists"] + counts["dropped"]
-
-
-def test_short_lists_are_told_and_can_be_dropped(store: ArtefactStore, given: dict[str, Artefact]) -> None:
-    words = without(given, "dense")
-    made, events = judge(store, words, split="train", depth=50)
-    sizes = {each.query.id: len(each.candidates) for each in Pairs(made.folder).lists()}
-    (note,) = [event.message for event in events if event.kind == "note"]
-    short = sum(size < 50 for size in sizes.values())
-    assert note.startswith(
-        f"{short} of {len(sizes)} lists have fewer than 50 candidates, the shortest {min(sizes.values())}"
-    )
-    middle = sorted(sizes.values())[len(sizes) // 2]
-    longer, _ = judge(store, words, split="train", depth=50, at_least=middle)
-    kept = {each.query.id for each in Pairs(longer.folder).lists()}
-    assert kept == {id for id, size in sizes.items() if size >= middle} and len(kept) < len(sizes)
-    assert {each.rule for each in Pairs(longer.folder).dropped() if each.query.id in sizes} == {FEW}
-    with pytest.raises(InputError, match=r"score: none of 34 queries has candidates to judge: .*30 too few") as error:
-        judge(store, words, split="train", depth=50, at_least=51)
-    assert "at_least" in error.value.remedy
-
-
-def test_a_score_that_is_no_number_stops_the_stage(store: ArtefactStore, given: dict[str, Artefact]) -> None:
-    before, _ = judge(store, given)
-    engines = ToyWriters()
-    engines.writer.likelihood = lambda query, passage: float("nan") if passage.id == "p05.fi" else 0.0  # type: ignore[method-assign]
-    with pytest.raises(InputError, match=r"score: the generator scores passage 'p05.fi' nan for query") as error:
-        judge(store, given, engines, depth=45)
-    assert "MDR_PRECISION=float32" in error.value.remedy and "another generator" in error.value.remedy
-    engines = ToyWriters()
-    engines.open_dense(given["dense"].folder, given["collection"].folder, encoder="toy").score = lambda *_: float("nan")
-    with pytest.raises(InputError, match=r"score: the dense index scores passage .* nan"):
-        judge(store, given, engines, seed=1)
-    assert [path.name for path in store.root.glob("pairs/[!.]*")] == [before.folder.name]
-
-
-@pytest.mark.parametrize(
-    ("lacks", "settings", "problem"),
-    [
-        (["lexical", "dense"], {}, "score: there are no candidates to score"),
-        ([], {"split": "dev"}, "score: the queries have no split 'dev'; they have test, train"),
-        ([], {"langs": ["ja"]}, "score: there are no queries in split 'all' and languages ja"),
-        ([], {"langs": ["th"], "split": "train"}, "none of 1 queries has candidates to judge: 1 no passages"),
-        ([], {"candidates": 2, "at_least": 3}, "candidates is 2, but lists need 3"),
-        ([], {"depth": 1}, "'depth'"),
-        ([], {"at_least": 1}, "'at_least'"),
-        ([], {"langs": ["xx"]}, "'xx'"),
-    ],
-)
-def test_settings_that_cannot_work_say_so(
-    store: ArtefactStore, given: dict[str, Artefact], lacks: list[str], settings: dict[str, Any], problem: str
-) -> None:
-    with pytest.raises(Exception) as error:
-        judge(store, without(given, *lacks), **settings)
-    assert problem in str(error.value)
-    assert not list(store.root.glob("pairs/[!.]*"))
-
-
-def test_inputs_that_do_not_belong_together_are_refused(store: ArtefactStore, given: dict[str, Artefact]) -> None:
-    pairs = paired(store, [pair(1, "en", ("p01.en",), ("p02.en",))])
-    for settings, slots in (({"split": "train"}, given), ({}, {**given, "queries": given["collection"]})):
-        with pytest.raises(InputError, match="pairs bring their own queries"):
-            judge(store, {**slots, "pairs": pairs}, **settings)
-    fewer = publish(store, "collection", "fewer", {PASSAGES: passages()[:3], QUERIES: queries(), QRELS: []})
-    with pytest.raises(MismatchError, match="is named, but the collection lacks it"):
-        judge(store, {**given, "collection": fewer}, langs=["en"])
-    empty = publish(store, "collection", "empty", {PASSAGES: [], QUERIES: queries(), QRELS: []})
-    with pytest.raises(InputError, match="no passages"):
-        judge(store, {**given, "collection": empty})
-
-
-def test_queries_may_come_from_another_collection(store: ArtefactStore, given: dict[str, Artefact]) -> None:
-    asked = [("new.fi", "fi", " ".join(text_of(9, "fi").split()[:4]), "")]
-    other = publish(store, "collection", "asked", {PASSAGES: [], QUERIES: asked, QRELS: []})
-    made, events = judge(store, {**given, "queries": other}, langs=["fi", "ja"])
-    (scored,) = Pairs(made.folder).lists()
-    assert scored.query == Query(*asked[0][:3]) and scored.candidates[0] == "p09.fi"
-    assert "there are no queries in ja" in [event.message for event in events if event.kind == "warning"]
-    everywhere, _ = judge(store, {**without(given, "lexical"), "queries": other}, pool="all", depth=100)
-    (scored,) = Pairs(everywhere.folder).lists()
-    assert {TEXTS[id].lang for id in scored.candidates} == set(LANGS)
 
 
 # -- what it is for -------------------------------------------------------------------------------------------

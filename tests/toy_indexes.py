@@ -133,6 +133,22 @@ def passages() -> list[tuple[str, ...]]:
     return rows + [(f"twin-{id}", lang, "Again", text, "") for id, lang, _, text, _ in rows if id < "p05"]
 
 
+def queries(every: int = 1) -> list[tuple[str, ...]]:
+    """Three words of one in so many passages; beside them what nothing can be found for, and one of another split."""
+    rows = [
+        (f"q{n:02}.{lang}", lang, " ".join(text_of(n, lang).split()[:3]), "train")
+        for lang in LANGS
+        for n in range(0, PER_LANGUAGE, every)
+    ]
+    odd = [("empty", "en", "?\u202e!"), ("long", "en", "x" * 5_000), ("th", "th", "อะไร"), ("other", "fi", "xyz")]
+    return rows + [(*row, "train") for row in odd] + [("late", "en", "en1 en2", "test")]
+
+
+def qrels(every: int) -> list[tuple[str, str, int, str]]:
+    """The passage that the words are of answers."""
+    return [(f"q{n:02}.{lang}", f"p{n:02}.{lang}", 2, "train") for lang in LANGS for n in range(0, PER_LANGUAGE, every)]
+
+
 def carry_out(
     stage: str, store: ArtefactStore, given: Mapping[str, Artefact], engines: Any, settings: Mapping[str, Any]
 ) -> tuple[Artefact, list[Event]]:
@@ -150,3 +166,8 @@ def given_in(store: ArtefactStore, its: dict[str, list[Any]]) -> dict[str, Artef
         "lexical": publish(store, "index", "words", {}, rows),
         "dense": publish(store, "index", "meaning", {}, rows),
     }
+
+
+def without(given: Mapping[str, Artefact], *slots: str) -> dict[str, Artefact]:
+    """What is left of what is given."""
+    return {slot: its for slot, its in given.items() if slot not in slots}
