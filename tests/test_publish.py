@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import inspect
 import json
@@ -10,76 +9,19 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
 import huggingface_hub
 import pytest
 from huggingface_hub.errors import OfflineModeIsEnabled
+from model_push import FILES, REPO, TOKEN, Hub, hub, model
 from streams import ended
-from typer.testing import CliRunner
 
-from mdr.cli import app
 from mdr.errors import InputError, MdrError, MismatchError, MissingError, ModelError, UnavailableError
 from mdr.services import publish
-from mdr.settings import Settings
-from mdr.storage.artefacts import ArtefactStore
 from mdr.types import Event
 
-REPO = "someone/tiny"
-TOKEN = "hf_not-a-real-one"
-FILES = ["1_Normalize/config.json", "README.md", "model.safetensors", "modules.json", "tokenizer.json"]
-
-
-class Hub:
-    """Stands in for `HfApi`: the same calls with the same names; keeps what it was given."""
-
-    made: ClassVar[list[tuple[str, bool]]] = []
-    uploaded: ClassVar[dict[str, str]] = {}
-    tokens: ClassVar[list[str]] = []
-    refusal: ClassVar[Exception | None] = None
-    public: ClassVar[bool] = False
-
-    def __init__(self, *, token: str) -> None:
-        self.tokens.append(token)
-
-    def create_repo(self, repo_id: str, *, repo_type: str, private: bool, exist_ok: bool) -> None:
-        assert (repo_type, exist_ok) == ("model", True)
-        if self.refusal:
-            raise self.refusal
-        self.made.append((repo_id, private))
-
-    def model_info(self, repo_id: str) -> Any:
-        return SimpleNamespace(id=repo_id, private=not self.public)
-
-    def upload_folder(
-        self, *, repo_id: str, repo_type: str, folder_path: Path, allow_patterns: list[str], commit_message: str
-    ) -> Any:
-        for path in sorted(path for path in folder_path.rglob("*") if path.is_file()):
-            name = path.relative_to(folder_path).as_posix()
-            if any(fnmatch.fnmatch(name, pattern) for pattern in allow_patterns):
-                self.uploaded[name] = hashlib.sha256(path.read_bytes()).hexdigest()
-        assert commit_message
-        return SimpleNamespace(commit_url=f"https://hub.example/{repo_id}/commit/1")
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> type[Hub]:
-    class Fresh(Hub):
-        made: ClassVar[list[tuple[str, bool]]] = []
-        uploaded: ClassVar[dict[str, str]] = {}
-        tokens: ClassVar[list[str]] = []
-
-    monkeypatch.setattr(huggingface_hub, "HfApi", Fresh)
-    monkeypatch.setenv("HF_TOKEN", TOKEN)
-    return Fresh
-
-
-@pytest.fixture
-def model(toy_encoder: Path, tmp_path: Path) -> Path:
-    folder = Path(shutil.copytree(toy_encoder, tmp_path / "model"))
-    (folder / "1_Normalize" / "config.json").write_text("{}")
-    (folder / "README.md").write_text("# Tiny\n")
-    return folder
+__all__ = ["hub", "model"]  # fixtures
 
 
 def run(folder: Path, repo: str = REPO, **options: Any) -> tuple[list[Event], publish.Pushed]:
@@ -241,7 +183,7 @@ def test_real_answers_carry_their_status() -> None:
     """The hub's own error, so that the stand-in above stays true."""
     answer: Any = SimpleNamespace(status_code=403, headers={}, request=None)
     error = huggingface_hub.errors.HfHubHTTPError("no", response=answer)
-    with pytest.raises(InputError, match="may not write"), publish._reaching(REPO):
+    with pytest.raises(InputError, match="may not write"), publish.reaching(REPO):
         raise error
 
 
@@ -250,54 +192,3 @@ def test_without_a_token_nothing_is_tried(model: Path, hub: type[Hub], monkeypat
     with pytest.raises(InputError, match="no token"):
         run(model)
     assert not hub.tokens
-
-
-# -- which model, and the command -----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def store(settings: Settings, model: Path) -> ArtefactStore:
-    """Two runs, as a recipe leaves them: one with a model, one with two."""
-    store = ArtefactStore(settings.store)
-    keys = {}
-    for name, kind in (("corpus", "collection"), ("first", "model"), ("second", "model")):
-        with store.draft(kind, name) as draft:
-            if kind == "model":
-                shutil.copytree(model, draft.folder, dirs_exist_ok=True)
-            else:
-                (draft.folder / "passages.json").write_text("{}")
-            made = store.publish(draft, stage=kind, version=1, settings={}, inputs={}, fingerprints={})
-        keys[name] = made.key
-    store.name_run("one", {name: keys[name] for name in ("corpus", "first")}, {})
-    store.name_run("two", keys, {})
-    return store
-
-
-def test_a_run_names_its_model(store: ArtefactStore, model: Path) -> None:
-    assert publish.model_of(store, "one").name == "first"
-    assert publish.model_of(store, "two", "second").name == "second"
-    assert publish.model_of(store, str(model)) == model
-    for name, step, said in (
-        ("two", "", "two has 2 models; models were made by: first, second"),
-        ("two", "corpus", "step 'corpus' of two made no model"),
-        ("three", "", "neither a folder nor a run; runs are one, two"),
-    ):
-        with pytest.raises(MissingError, match=said):
-            publish.model_of(store, name, step)
-
-
-def test_the_command(store: ArtefactStore, settings: Settings, hub: type[Hub]) -> None:
-    def mdr(*arguments: str) -> Any:
-        return CliRunner().invoke(app, ["push", *arguments], env={"MDR_HOME": str(settings.home)})
-
-    result = mdr("one", "--to", REPO, "--dry-run", "--json")
-    told = json.loads(result.stdout)
-    assert (result.exit_code, told["uploaded"], told["pushed"]["repo"]) == (0, False, REPO)
-    assert [file["name"] for file in told["pushed"]["files"]] == FILES
-    assert not hub.tokens
-    result = mdr("one", "--to", REPO, "--private")
-    assert result.exit_code == 0
-    assert f"went to https://hub.example/{REPO}/commit/1 (private)" in result.stdout
-    assert sorted(hub.uploaded) == sorted(FILES)
-    assert mdr("nothing", "--to", REPO).exit_code == 1
-    assert mdr("one").exit_code == 2

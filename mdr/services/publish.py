@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import glob
 import json
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mdr.engines.generator_folder import read_generator_folder
 from mdr.engines.model_folder import read_model_folder, towers_of
-from mdr.errors import InputError, MdrError, MismatchError, MissingError, ModelError, UnavailableError
+from mdr.errors import MismatchError, MissingError, ModelError
+from mdr.services.hub_upload import check_repo, first_line, hub_token, reaching
 from mdr.storage.artefacts import ArtefactStore
 from mdr.storage.files import sha256_file
 from mdr.storage.manifest import MANIFEST
@@ -92,20 +92,6 @@ _MARKS = ("modules.json", "config.json")
 # -- checking -------------------------------------------------------------------------------------------------
 
 
-def check_repo(repo: str) -> None:
-    """Refuse what cannot be a model's name on the hub."""
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
-
-    try:
-        validate_repo_id(repo)
-        told = "" if repo.count("/") == 1 else "it has no owner"
-    except HFValidationError as error:
-        told = _first(error)
-    if told:
-        raise InputError(f"{repo!r} is no name on the hub: {told}", "write OWNER/NAME, as in someone/my-encoder")
-
-
 def check_model(folder: Path) -> list[str]:
     """The files to upload, by name; an error where the folder is not a whole model or holds something else."""
     if not folder.is_dir():
@@ -162,20 +148,18 @@ def _check_readable(path: Path) -> None:
         elif path.suffix == ".json":
             json.loads(path.read_text(encoding="utf-8"))
     except (SafetensorError, ValueError, OSError) as error:
-        raise ModelError(f"{path} cannot be read: {_first(error)}", "save the model again") from error
+        raise ModelError(f"{path} cannot be read: {first_line(error)}", "save the model again") from error
 
 
 # -- uploading ------------------------------------------------------------------------------------------------
 
 
 def _upload(folder: Path, repo: str, names: list[str], private: bool) -> str:
-    from huggingface_hub import HfApi, get_token
+    from huggingface_hub import HfApi
 
-    token = get_token()
-    if not token:
-        raise InputError("the hub wants to know who you are, and no token is set", "set HF_TOKEN to one that may write")
+    token = hub_token()
     api = HfApi(token=token)
-    with _reaching(repo):
+    with reaching(repo, token):
         api.create_repo(repo, repo_type="model", private=private, exist_ok=True)
         if private and not api.model_info(repo).private:
             raise MismatchError(
@@ -189,34 +173,3 @@ def _upload(folder: Path, repo: str, names: list[str], private: bool) -> str:
             commit_message="Upload model",
         )
     return str(getattr(commit, "commit_url", commit))
-
-
-_REFUSALS: dict[int, tuple[type[MdrError], str, str]] = {
-    400: (InputError, "the hub refuses what is to be uploaded", "correct it; the card's head above all"),
-    401: (InputError, "the hub does not accept the token", "set HF_TOKEN to a token that is valid"),
-    403: (InputError, "the token may not write to {repo}", "use a token with write access to that owner's models"),
-    404: (MissingError, "the hub does not know {repo}, or hides it from this token", "check owner, name and token"),
-}
-
-
-@contextmanager
-def _reaching(repo: str) -> Iterator[None]:
-    """What the hub and its library raise, in plain words."""
-    try:
-        yield
-    except MdrError:
-        raise
-    except Exception as error:  # the library's HTTP client has errors of its own
-        status = getattr(getattr(error, "response", None), "status_code", None)
-        if status is None and isinstance(error, ValueError):  # so it says that it dislikes the card
-            status = 400
-        if status in _REFUSALS:
-            kind, problem, remedy = _REFUSALS[status]
-            raise kind(f"{problem.format(repo=repo)}: {_first(error)}", remedy) from error
-        raise UnavailableError(
-            f"uploading to {repo} failed: {_first(error)}", "check the connection and HF_HUB_OFFLINE, then push again"
-        ) from error
-
-
-def _first(error: Any) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
