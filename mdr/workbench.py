@@ -8,6 +8,7 @@ from collections.abc import Generator as Steps
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from mdr import pipeline
@@ -124,7 +125,7 @@ class Workbench(EngineRoom):
             return self._searchers[name, model]
 
     def _opened(self, name: str, model: str) -> SearchService:
-        from mdr.errors import MissingError
+        from mdr.errors import MismatchError, MissingError
         from mdr.services.search import SearchService
 
         made = self.artefact(name, baselines.COLLECTION)
@@ -134,9 +135,14 @@ class Workbench(EngineRoom):
             raise MissingError(f"no model {model!r} has an index over {name!r}; it has {have}", "choose one of these")
         usual = self.searcher(name) if model else None
         return SearchService(
+        encoder = encoder_of(models[model])
+        try:
+            dense = self.open_dense(models[model].folder, made.folder, encoder=encoder)
+        except MismatchError as error:
+            raise MismatchError(error.problem, _again(name, model, encoder)) from error
             usual.collection if usual else Collection(made.folder),
             usual.lexical if usual else self.open_lexical(self.artefact(name, baselines.LEXICAL).folder),
-            self.open_dense(models[model].folder, made.folder, encoder=encoder_of(models[model])),
+            dense,
             usual.identifier if usual else self.language_identifier(made.manifest.counts["languages"]),
         )
 
@@ -269,3 +275,10 @@ def _searches(made: Artefact, content: str) -> bool:
     """Whether it is a dense index over the collection with this content."""
     manifest = made.manifest
     return manifest.stage == "index-dense" and manifest.inputs[baselines.COLLECTION]["content"] == content
+def _again(name: str, model: str, encoder: str) -> str:
+    """What makes an index again whose encoder has changed since."""
+    if model:
+        return f"carry out the run {model.partition('/')[0]!r} again: what has not changed is reused"
+    return f"`mdr index {name}{f' --encoder {quote(encoder)}' if encoder else ''}` makes its index again"
+
+

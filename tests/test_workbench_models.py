@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from mdr.errors import MissingError
+from mdr.errors import MismatchError, MissingError
 from mdr.settings import Settings
 from mdr.types import Query
 from mdr.workbench import Workbench
@@ -20,13 +20,18 @@ def bench(settings: Settings, toy_encoder: Path, tmp_path: Path) -> Workbench:
     """The sample with its own index, and a run that has one with another model."""
     other = tmp_path / "other"
     shutil.copytree(toy_encoder, other)
-    weights = load_file(other / "model.safetensors")
-    save_file({name: rows[::-1].copy() for name, rows in weights.items()}, other / "model.safetensors")
+    _turned(other)
     bench = Workbench(settings)
     list(bench.prepare_sample())
     for _ in bench.evaluate("sample", str(other), "trained", split="dev"):
         pass
     return bench
+
+
+def _turned(encoder: Path) -> None:
+    """The same folder with other weights, as after an update or another training."""
+    weights = load_file(encoder / "model.safetensors")
+    save_file({name: rows[::-1].copy() for name, rows in weights.items()}, encoder / "model.safetensors")
 
 
 def test_models_are_named_by_their_runs(bench: Workbench) -> None:
@@ -72,3 +77,29 @@ def test_a_passage_is_like_itself_most(bench: Workbench) -> None:
         assert dense.like(passage, 0) == []
     nearest = dense.like(collection.passage("nile.en"), 6)
     assert np.all(np.diff([hit.score for hit in nearest]) <= 0)
+
+
+def test_an_index_of_an_older_encoder_is_made_again_at_the_start(
+    settings: Settings, toy_encoder: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(toy_encoder, own)
+    settings = settings.model_copy(update={"encoder": str(own)})
+    list(Workbench(settings).prepare_sample())
+    _turned(own)
+    bench = Workbench(settings)
+    with pytest.raises(MismatchError, match="vectors were made by encoder") as refused:
+        bench.searcher()
+    assert refused.value.remedy == "`mdr index sample` makes its index again"
+    list(bench.prepare_sample())  # what the app does before it opens
+    assert bench.searcher().search("Niili virtaa", engine="dense").found
+
+
+def test_a_models_index_that_is_too_old_says_which_run_to_repeat(bench: Workbench, tmp_path: Path) -> None:
+    _turned(tmp_path / "other")
+    later = Workbench(bench.settings)
+    list(later.prepare_sample())
+    assert later.searcher().search("Niili").found
+    with pytest.raises(MismatchError, match="vectors were made by encoder") as refused:
+        later.searcher("sample", "trained")
+    assert "carry out the run 'trained' again" in refused.value.remedy
