@@ -134,12 +134,12 @@ class Workbench(EngineRoom):
             have = ", ".join(filter(None, models)) or "its own only"
             raise MissingError(f"no model {model!r} has an index over {name!r}; it has {have}", "choose one of these")
         usual = self.searcher(name) if model else None
-        return SearchService(
         encoder = encoder_of(models[model])
         try:
             dense = self.open_dense(models[model].folder, made.folder, encoder=encoder)
         except MismatchError as error:
             raise MismatchError(error.problem, _again(name, model, encoder)) from error
+        return SearchService(
             usual.collection if usual else Collection(made.folder),
             usual.lexical if usual else self.open_lexical(self.artefact(name, baselines.LEXICAL).folder),
             dense,
@@ -271,10 +271,6 @@ class Workbench(EngineRoom):
         return JudgingService(JudgementStore(self.settings.judgements))
 
 
-def _searches(made: Artefact, content: str) -> bool:
-    """Whether it is a dense index over the collection with this content."""
-    manifest = made.manifest
-    return manifest.stage == "index-dense" and manifest.inputs[baselines.COLLECTION]["content"] == content
 def _again(name: str, model: str, encoder: str) -> str:
     """What makes an index again whose encoder has changed since."""
     if model:
@@ -282,3 +278,7 @@ def _again(name: str, model: str, encoder: str) -> str:
     return f"`mdr index {name}{f' --encoder {quote(encoder)}' if encoder else ''}` makes its index again"
 
 
+def _searches(made: Artefact, content: str) -> bool:
+    """Whether it is a dense index over the collection with this content."""
+    manifest = made.manifest
+    return manifest.stage == "index-dense" and manifest.inputs[baselines.COLLECTION]["content"] == content
