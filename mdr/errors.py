@@ -11,7 +11,8 @@
     ├── StorageError         the disk or the judgement store refuses
     ├── UnavailableError     an engine that cannot run on this machine
     ├── NotAllowedError      something that this person may not do
-    └── BusyError            too much is asked at once; says when to ask again
+    ├── BusyError            too much is asked at once; says when to ask again
+    └── StoppedError         work that took too long, or that nobody waits for any more
 
 Each says what happened, then what to do: `MdrError("what happened, what was found", "what to do next")`.
 """
@@ -85,3 +86,7 @@ class BusyError(MdrError):
     def __init__(self, problem: str, remedy: str, seconds: float = 1.0) -> None:
         super().__init__(problem, remedy)
         self.seconds = seconds
+
+
+class StoppedError(MdrError):
+    """Work that took too long, or that nobody waits for any more."""

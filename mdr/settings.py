@@ -10,6 +10,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
 """The folder that holds `assets/` and `data/sample/`."""
+SHIPPED = ("base", "final", "generator")
+"""Models that come along; base has seen no label, final has."""
 
 
 class Settings(BaseSettings):
@@ -20,7 +22,7 @@ class Settings(BaseSettings):
     home: Path = Field(ROOT / "data", description="where artefacts, names and judgements are kept")
     assets: Path = Field(ROOT / "assets", description="theme, recipes and shipped models")
     sample: Path = Field(ROOT / "data" / "sample", description="the collection the app opens with")
-    encoder: str = Field("", description="model folder or hub name; empty: the shipped encoder")
+    encoder: str = Field("", description="model folder or hub name, base or final; empty: final")
     generator: str = Field("", description="model folder or hub name; empty: the shipped generator")
     device: str = Field("auto", description="auto, cpu or cuda")
     precision: str = Field("auto", description="of transformers: auto, float32, bfloat16 or float16")
@@ -28,9 +30,24 @@ class Settings(BaseSettings):
     host: str = Field("", description="address the app listens on; empty: this machine only, on a Space everywhere")
     port: int = Field(7860, ge=0, le=65535, description="port the app listens on; 0: any free one")
     sign_in: Literal["open", "required"] = Field("open", description="whether people who have not signed in get in")
-    runs: Literal["", "everyone", "admin", "off"] = Field(
-        "", description="who may start runs; empty: everyone on this machine alone, nobody on a Space, else admin"
+    runs: Literal["", "everyone", "here", "admin", "off"] = Field(
+        "", description="who may start runs; empty: here on this machine alone, off on a Space, else admin"
     )
+    run_hours: float = Field(0, ge=0, description="hours that a run may take; 0: any number")
+    searches: int = Field(0, ge=0, le=256, description="searches that run at once; 0: one for each core, 2 to 8")
+    searches_waiting: int = Field(64, ge=0, le=10_000, description="searches that wait their turn; more are refused")
+    searches_each: int = Field(4, ge=1, le=256, description="searches that one visitor has under way at once")
+    search_patience: float = Field(10, gt=0, description="seconds that a search waits for its turn")
+    search_seconds: float = Field(20, ge=0, description="seconds that a search may take from then on; 0: any number")
+    logs: Literal["problems", "plain", "json"] = Field(
+        "problems", description="what the server says: only what went wrong, a line for each request, or that as JSON"
+    )
+    metrics_token: SecretStr = Field(SecretStr(""), description="lets a collector of metrics in from other machines")
+    snapshot_minutes: float = Field(
+        10, ge=0, description="minutes between snapshots of judgements; 0: only when asked for and at the end"
+    )
+    snapshot_repo: str = Field("", description="OWNER/NAME of a private hub data set that gets copies of snapshots")
+    snapshot_place: str = Field("", description="the folder for them there; empty: the Space's or machine's name")
     space_id: str = Field("", validation_alias="SPACE_ID", description="set by Hugging Face where the app is a Space")
     space_host: str = Field("", validation_alias="SPACE_HOST", description="where the Space is reached, likewise")
     space_owner: str = Field("", validation_alias="SPACE_AUTHOR_NAME", description="whose Space it is, likewise")
@@ -53,13 +70,13 @@ class Settings(BaseSettings):
         return f"http://{host}:{self.port}"
 
     @property
-    def may_run(self) -> Literal["everyone", "admin", "off"]:
+    def may_run(self) -> Literal["everyone", "here", "admin", "off"]:
         """Who may start runs: where only this machine reaches the app, whoever sits there could do it anyway."""
         if self.runs:
             return self.runs
         if self.space_id:
             return "off"
-        return "everyone" if self.address in ("127.0.0.1", "::1", "localhost") else "admin"
+        return "here" if self.address in ("127.0.0.1", "::1", "localhost") else "admin"
 
     @property
     def store(self) -> Path:
@@ -72,24 +89,33 @@ class Settings(BaseSettings):
         return self.home / "judgements.duckdb"
 
     @property
+    def snapshots(self) -> Path:
+        """Snapshots of it."""
+        return self.home / "snapshots"
+
+    @property
     def accounts(self) -> Path:
         """Who may sign in, and who has."""
         return self.home / "accounts.sqlite"
 
+    def model(self, name: str) -> str:
+        """A model's folder or hub name; those that come along go by their own names."""
+        return str(self.assets / "models" / name) if name in SHIPPED else name
+
     @property
     def default_encoder(self) -> str:
         """The encoder to use where none is named."""
-        return self.encoder or str(self.assets / "models" / "final")
+        return self.model(self.encoder or "final")
 
     @property
     def base_encoder(self) -> str:
         """The encoder that training begins from where none is named: it has seen no label."""
-        return str(self.assets / "models" / "base")
+        return self.model("base")
 
     @property
     def default_generator(self) -> str:
         """The generator to use where none is named."""
-        return self.generator or str(self.assets / "models" / "generator")
+        return self.model(self.generator or "generator")
 
     @property
     def likelihoods(self) -> Path:

@@ -30,12 +30,14 @@ if TYPE_CHECKING:
     from mdr.services.comparison import ComparisonService
     from mdr.services.evaluation_job import EvaluationJob
     from mdr.services.explain import ExplainService
+    from mdr.services.health import Health
     from mdr.services.holes import HolesService
     from mdr.services.judging import JudgingService
     from mdr.services.measuring import MeasuringService
     from mdr.services.pair_verdicts import PairVerdicts
     from mdr.services.runs import Runs
     from mdr.services.search import SearchService
+    from mdr.services.snapshots import SnapshotService
     from mdr.services.threads import Threads
     from mdr.services.training_data import TrainingData
 
@@ -188,7 +190,13 @@ class Workbench(EngineRoom):
             taken = usual in self.store.names()  # by one over other passages: that one stays
             return self.evaluate(name, run_name=f"{usual}.all" if taken else usual, pool="all")
 
-        return EvaluationJob(evaluate)
+        return EvaluationJob(evaluate, self.runs.require, hours=self.settings.run_hours)
+
+    def health(self, name: str = SAMPLE) -> Health:
+        """Whether a named collection can be searched here, and grades be kept."""
+        from mdr.services.health import Health
+
+        return Health(self.settings.home, lambda: self.searcher(name), lambda: self.judging)
 
     @cached_property
     def accounts(self) -> AccountService:
@@ -269,6 +277,13 @@ class Workbench(EngineRoom):
         from mdr.storage.judgements import JudgementStore
 
         return JudgingService(JudgementStore(self.settings.judgements))
+
+    @cached_property
+    def snapshots(self) -> SnapshotService:
+        """Snapshots of the judgement file, and their copies."""
+        from mdr.services.snapshots import snapshots_of
+
+        return snapshots_of(self.settings, lambda: self.judging.store)
 
 
 def _again(name: str, model: str, encoder: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pyarrow import parquet
 
-from mdr.core.permissions import MACHINE, NOBODY
+from mdr.core.permissions import MACHINE, NOBODY, Person, require
 from mdr.core.recent import Recent
 from mdr.errors import InputError, MdrError, MismatchError, MissingError, NotAllowedError
 from mdr.formats.trec import read_qrels, read_run
@@ -168,9 +168,9 @@ def test_a_job_runs_once_and_tells_how_far_it_is() -> None:
         yield Event("evaluate", "progress", "searching", 3, 10, "queries")
         go.wait(10)
 
-    job = EvaluationJob(work)
+    job = EvaluationJob(work, anybody)
     assert job.progress().state == "idle"
-    assert job.start().state == "running" and job.start().state == "running"
+    assert job.start(NOBODY).state == "running" and job.start(NOBODY).state == "running"
     _until(lambda: job.progress().done == 3)
     assert job.progress().total == 10 and job.progress().message == "searching"
     go.set()
@@ -189,11 +189,29 @@ def test_a_job_that_fails_says_why_and_can_be_tried_again() -> None:
             raise ValueError("a bug")
         yield Event("evaluate", "finished")
 
-    job = EvaluationJob(work)
+    job = EvaluationJob(work, anybody)
     for state, message in (("failed", "the disk is full"), ("failed", "the evaluation failed"), ("done", "")):
-        job.start()
+        job.start(NOBODY)
         _until(lambda: job.progress().state != "running")
         assert (job.progress().state, job.progress().message) == (state, message)
+
+
+def test_a_job_is_for_those_who_may_and_ends_in_its_time() -> None:
+    def work() -> Iterator[Event]:
+        while True:
+            yield Event("evaluate", "progress", "searching", 3, 10, "queries")
+
+    job = EvaluationJob(work, lambda person: require(person, "run"), hours=0.05 / 3600)
+    with pytest.raises(NotAllowedError, match="may not start or stop runs"):
+        job.start(Person("Ana", "lead"))
+    assert job.progress().state == "idle"
+    job.start(Person("Ana", "admin"))
+    _until(lambda: job.progress().state == "failed")
+    assert "took longer" in job.progress().message and "MDR_RUN_HOURS" in job.progress().remedy
+
+
+def anybody(_: Person) -> None:
+    """Whoever asks may start it."""
 
 
 def _until(holds: object) -> None:

@@ -28,6 +28,7 @@ from mdr.services.campaigns import Plan
 from mdr.services.exports import export_judgements
 from mdr.settings import ROOT
 from mdr.types import Passage, Query
+from mdr.ui.evaluate_routes import EvaluationRoutes
 from mdr.ui.grading import Routes
 from mdr.ui.judging_routes import JudgingRoutes
 from mdr.ui.render import Renderer
@@ -105,6 +106,7 @@ CALLS: list[tuple[str, Permission, Call]] = [
     ("change a role", "accounts", lambda bench, who, _: bench.accounts.set_role(who, "somebody", "judge")),
     ("change a password", "accounts", lambda bench, who, _: bench.accounts.set_password(who, "somebody", PASSWORD)),
     ("close an account", "accounts", lambda bench, who, _: bench.accounts.close(who, "nobody")),
+    ("start an evaluation", "run", lambda bench, who, _: bench.evaluation_job().start(who)),
     ("start a run", "run", lambda bench, who, _: bench.runs.start(who, "no-such-recipe")),
     ("stop a run", "run", lambda bench, who, _: bench.runs.stop(who, "no-such-job")),
 ]
@@ -169,6 +171,7 @@ POSTS: list[tuple[str, Permission, dict[str, Any]]] = [
     ("/mdr/grade", "grade", GRADE),
     ("/mdr/runs/start", "run", {"recipe": "no-such-recipe"}),
     ("/mdr/runs/stop", "run", {"job": "no-such-job"}),
+    ("/mdr/evaluate/start", "run", {}),
 ]
 
 
@@ -176,6 +179,7 @@ POSTS: list[tuple[str, Permission, dict[str, Any]]] = [
 def clients(workbench: StubWorkbench) -> dict[str, TestClient]:
     render = Renderer(ROOT / "assets")
     routes = [*Routes(workbench, SAMPLE, render).routes(), *JudgingRoutes(workbench, SAMPLE, render).routes()]
+    routes += EvaluationRoutes(workbench, SAMPLE, render).routes()
     app = guarded(workbench, [*routes, *RunsRoutes(workbench, render).routes()])
     return {role: client_of(app, workbench, role) for role in ROLES}
 

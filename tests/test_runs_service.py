@@ -183,6 +183,16 @@ def test_a_program_that_cannot_be_started_is_a_failed_job(tmp_path: Path, monkey
     assert "could not be started" in job.journal.problem
 
 
+def test_a_run_that_takes_too_long_is_stopped_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(stand_in(tmp_path)))
+    jobs = Jobs(tmp_path / "runs", {}, hours=0.1 / 3600)
+    id = jobs.add(recipe(tmp_path, "long"), "one", "ann").id
+    job = until(lambda: jobs.get(id), "stopped")
+    assert "a run may take" in job.why
+    id = jobs.add(recipe(tmp_path, "long"), "one", "ann").id
+    assert jobs.stop(id).why == "", "somebody stopped this one"
+
+
 def test_where_runs_are_off_what_waits_stays(tmp_path: Path) -> None:
     jobs = Jobs(tmp_path / "runs", {}, may_start=False)
     job = jobs.add(recipe(tmp_path, "quick"), "one", "ann")
@@ -207,7 +217,11 @@ def runs(settings: Settings) -> Runs:
 @pytest.mark.parametrize(
     ("values", "who", "allowed"),
     [
-        ({}, ANN, True),  # whoever sits at the machine
+        ({}, ANN._replace(here=True), True),  # whoever sits at the machine
+        ({}, ANN, False),  # whom a proxy on the machine lets in
+        ({}, ADMIN, True),
+        ({"runs": "everyone"}, ANN, True),
+        ({"host": "0.0.0.0"}, ANN._replace(here=True), False),
         ({"host": "0.0.0.0"}, ANN, False),
         ({"host": "0.0.0.0"}, ADMIN, True),
         ({"SPACE_ID": "a/b"}, ADMIN, False),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -10,9 +11,12 @@ import loops
 import pytest
 
 from mdr.core.permissions import Person
-from mdr.errors import BusyError
+from mdr.core.stopping import still_wanted
+from mdr.errors import BusyError, StoppedError
+from mdr.settings import Settings
 from mdr.ui import admission as module
-from mdr.ui.admission import RATES, Admission, kind
+from mdr.ui.admission import RATES, Admission, kind, limits
+from mdr.ui.admission_line import Limits, Place
 
 SEARCH = "/gradio_api/run/predict"
 
@@ -58,7 +62,7 @@ def run(work: Awaitable[Any]) -> Any:
 
 
 def test_so_many_run_so_many_wait_and_the_rest_come_back_later() -> None:
-    line, running, most = Admission(running=3, waiting=4), 0, 0
+    line, running, most = Admission(Limits(3, waiting=4)), 0, 0
 
     async def work() -> None:
         nonlocal running, most
@@ -71,12 +75,12 @@ def test_so_many_run_so_many_wait_and_the_rest_come_back_later() -> None:
         return list(await asyncio.gather(*(search(line, number, work()) for number in range(20))))
 
     said = run(all())
-    assert most == 3 and said.count("found") == 7 and said.count("too many searches are under way") == 13
+    assert most == 3 and said.count("found") == 7 and said.count("too much is asked at once") == 13
     assert run(all()).count("found") == 7, "the places are free again"
 
 
 def test_one_visitor_takes_a_few_places_only() -> None:
-    line = Admission(running=8, each=2)
+    line = Admission(Limits(8, each=2))
 
     async def all() -> list[str]:
         return list(await asyncio.gather(*(search(line, 1, asyncio.sleep(0.02)) for _ in range(5))))
@@ -85,16 +89,16 @@ def test_one_visitor_takes_a_few_places_only() -> None:
 
 
 def test_waiting_ends() -> None:
-    line = Admission(running=1, patience=0.02)
+    line = Admission(Limits(1, patience=0.02))
 
     async def all() -> list[str]:
         return list(await asyncio.gather(*(search(line, number, asyncio.sleep(0.2)) for number in range(2))))
 
-    assert run(all()) == ["found", "the search did not come to its turn"]
+    assert run(all()) == ["found", "this did not come to its turn"]
 
 
 def test_who_hangs_up_or_breaks_makes_room() -> None:
-    line = Admission(running=1)
+    line = Admission(Limits(1))
 
     async def broken() -> None:
         raise ValueError
@@ -108,10 +112,94 @@ def test_who_hangs_up_or_breaks_makes_room() -> None:
         cut = asyncio.ensure_future(search(line, 3, never()))
         await asyncio.sleep(0)
         cut.cancel()
-        assert await first == "found" and left == "the search did not come to its turn"
+        assert await first == "found" and left == "this did not come to its turn"
         return await search(line, 4, asyncio.sleep(0))
 
     assert run(all()) == "found"
+
+
+async def hung_up_when(leaves: asyncio.Event) -> None:
+    await leaves.wait()
+
+
+def working(began: threading.Event) -> None:
+    """Work that would never end by itself, in pieces."""
+    while True:
+        still_wanted()
+        began.set()
+
+
+def test_work_stops_when_whoever_asked_hangs_up() -> None:
+    line, began = Admission(Limits(1)), threading.Event()
+
+    async def leave(event: asyncio.Event) -> None:
+        await asyncio.to_thread(began.wait)
+        event.set()
+
+    async def all() -> None:
+        event = asyncio.Event()
+        leaving = asyncio.ensure_future(leave(event))
+        with pytest.raises(StoppedError, match="whoever asked has gone"):
+            async with line.admitted("search", SEARCH, visitor(1), address(1), lambda: hung_up_when(event)):
+                await asyncio.to_thread(working, began)
+        await leaving
+
+    run(all())
+    assert line.lines["search"].stopped["gone"] == 1
+    assert line.lines["search"].inside == line.lines["search"].running == 0, "it made room"
+
+
+def test_work_stops_at_the_end_of_its_time_and_the_next_has_its_own() -> None:
+    line = Admission(Limits(1, seconds=0.05))
+
+    async def all() -> None:
+        for _ in range(2):
+            with pytest.raises(StoppedError, match=r"longer than the 0\.05 seconds") as caught:
+                async with line.admitted("search", SEARCH, visitor(1), address(1), never):
+                    await asyncio.to_thread(working, threading.Event())
+            assert "try again" in caught.value.remedy
+        still_wanted()  # out here nobody has set a limit
+
+    run(all())
+    assert line.lines["search"].stopped["late"] == 2
+
+
+def test_who_has_the_answer_makes_room_however_slowly_it_is_read() -> None:
+    line = Admission(Limits(1, patience=5))
+
+    async def all() -> str:
+        async with line.admitted("search", SEARCH, visitor(1), address(1), never) as place:
+            assert isinstance(place, Place)
+            place.leave()
+            place.leave()  # the second word of the answer
+            assert line.lines["search"].inside == 0
+            return await search(line, 2, asyncio.sleep(0))
+
+    assert run(all()) == "found" and line.lines["search"].stopped.total() == 0
+
+
+def test_pieces_of_pages_wait_in_a_line_of_their_own() -> None:
+    line = Admission(Limits(1, waiting=0), Limits(1, waiting=0))
+
+    async def all() -> list[str]:
+        async def piece(number: int) -> str:
+            try:
+                async with line.admitted("compute", "/mdr/why", visitor(number), address(number), never):
+                    await asyncio.sleep(0.02)
+                    return await search(line, 10 + number, asyncio.sleep(0))
+            except BusyError as error:
+                return error.problem
+
+        return list(await asyncio.gather(piece(1), piece(2)))
+
+    assert run(all()) == ["found", "too much is asked at once"]
+    assert line.lines["compute"].refused == {"full": 1}
+
+
+def test_limits_are_settings() -> None:
+    few = Settings(searches=3, searches_waiting=5, searches_each=1, search_patience=2, search_seconds=7)
+    assert limits(few) == Limits(3, 5, 1, 2, 7)
+    assert limits(Settings()).running >= 2
 
 
 def test_rates_are_held_and_come_back() -> None:
@@ -152,7 +240,7 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
                 pass
 
     run(all())
-    assert len(line._buckets) <= 10 and not line._held
+    assert len(line._buckets) <= 10 and not line.lines["search"].held
 
 
 @pytest.mark.parametrize(
@@ -164,7 +252,13 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         ("GET", "/gradio_api/queue/data", None),
         ("POST", "/gradio_api/upload", "upload"),
         ("POST", "/mdr/grade", "save"),
+        ("POST", "/mdr/runs/start", "run"),
+        ("POST", "/mdr/evaluate/start", "run"),
         ("GET", "/mdr/passage", "look"),
+        ("GET", "/mdr/evaluate/progress", "look"),
+        ("GET", "/mdr/evaluate", "compute"),
+        ("HEAD", "/mdr/compare", "compute"),
+        ("GET", "/mdr/likelihood", "compute"),
         ("GET", "/", None),
     ],
 )

@@ -33,14 +33,16 @@ ROLES: tuple[PersonRole, ...] = get_args(PersonRole)
 
 
 class Person(NamedTuple):
-    """Somebody who asks for something. The name is what judgements are kept under; empty: not known at all."""
+    """Somebody who asks for something. The name is what judgements are kept under; empty: not known at all. `here`:
+    asks from this very machine, through no proxy."""
 
     name: str
     role: PersonRole = "visitor"
+    here: bool = False
 
 
 NOBODY = Person("")
-MACHINE = Person("machine", "admin")
+MACHINE = Person("machine", "admin", here=True)
 """Whoever works on the machine itself: the command line, and services among each other."""
 
 NEEDED: Mapping[Permission, tuple[PersonRole, str]] = {

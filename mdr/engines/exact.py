@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mdr.core.stopping import still_wanted
 from mdr.engines.devices import pick_device
 from mdr.engines.products import NumpyProducts, Pairs, TorchProducts
 from mdr.engines.topk import (
@@ -95,6 +96,7 @@ class ExactIndex:
         keys = no_keys(len(queries), k)
         pending: list[Pairs] = []
         for start, block, inside in self._blocks(max(_ROWS, _SCORES // len(queries)), mask):
+            still_wanted()
             places = _few(inside)
             if places is not None:
                 block, inside = block[places], None

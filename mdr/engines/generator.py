@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from mdr.core.languages import code_of
+from mdr.core.stopping import still_wanted
 from mdr.core.text import clean
 from mdr.engines.devices import AUTO, FULL, check_precision, pick_device
 from mdr.engines.encoder import find_model
@@ -107,6 +108,7 @@ class TransformerGenerator:
         found = np.zeros(len(queries))
         with torch.inference_mode(), self._arithmetic(low=len(queries) >= _FEW):
             for places, different, rows in self._batches(inputs, [len(ids) for ids in answers]):
+                still_wanted()
                 asked = [answers[place] for place in places]
                 logits = self._language_model.score(different, rows, asked)
                 labels, mask = padded(asked, self._device)

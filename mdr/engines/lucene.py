@@ -9,12 +9,13 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from threading import Lock
 
+from mdr.core.stopping import still_wanted
 from mdr.engines.analysis import analyzer_fingerprint
 from mdr.engines.lucene_index import SUMMARY, build
 from mdr.engines.lucene_shard import Shard
 from mdr.errors import ArtefactError, MismatchError, MissingError
 from mdr.storage.files import digest, read_json
-from mdr.types import Passage, Query, Ranking, Term
+from mdr.types import Hit, Passage, Query, Ranking, Term
 
 __all__ = ["LuceneRetriever", "analyzer_fingerprint", "build"]
 
@@ -57,7 +58,10 @@ class LuceneRetriever:
             filters = [(shard, keep) for shard, keep in filters if keep is not None]
         rankings: list[Ranking] = []
         for query in queries:
-            hits = [hit for shard, keep in filters for hit in shard.top(query.text, k, keep, rm3=self._rm3)]
+            hits: list[Hit] = []
+            for shard, keep in filters:
+                still_wanted()
+                hits += shard.top(query.text, k, keep, rm3=self._rm3)
             rankings.append(sorted(hits, key=lambda hit: (-hit.score, hit.id))[:k])
         return rankings
 

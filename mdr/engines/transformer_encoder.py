@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from mdr.core.stopping import still_wanted
 from mdr.engines.devices import AUTO, FULL, check_precision, pick_device
 from mdr.engines.model_folder import ModelFolder
 from mdr.engines.networks import load_network, within_positions
@@ -68,6 +69,7 @@ class TransformerEncoder:
             for start in range(0, len(prepared), _WINDOW):
                 tokens = self._tokens(prepared[start : start + _WINDOW])
                 for places in batches([len(ids) for ids in tokens], _BUDGET[self._device]):
+                    still_wanted()
                     batch = [tokens[place] for place in places]
                     vectors[start + places] = self._run(batch, self._prompt_tokens[role])
         return vectors

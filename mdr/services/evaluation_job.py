@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from mdr.core.permissions import Person
+from mdr.core.stopping import still_wanted, wanted
 from mdr.errors import MdrError
 from mdr.types import Event
+
+_AGAIN = "start it again: it goes on from there; whoever runs this server may raise MDR_RUN_HOURS"
 
 
 @dataclass(frozen=True)
@@ -26,16 +30,20 @@ class Progress:
 
 
 class EvaluationJob:
-    """What `evaluate` does, in a thread of its own. Whoever starts it while it runs joins in watching."""
+    """What `evaluate` does, in a thread of its own, for whom `require` lets start it; it stops after so many hours (0:
+    however many). Whoever starts it while it runs joins in watching."""
 
-    def __init__(self, evaluate: Callable[[], Iterable[Event]]) -> None:
-        self._evaluate = evaluate
+    def __init__(
+        self, evaluate: Callable[[], Iterable[Event]], require: Callable[[Person], None], *, hours: float = 0
+    ) -> None:
+        self._evaluate, self._require, self._seconds = evaluate, require, 3600 * hours
         self._lock = threading.Lock()
         self._progress = Progress()
         self._started = 0.0
 
-    def start(self) -> Progress:
+    def start(self, person: Person) -> Progress:
         """Begin, unless it is under way."""
+        self._require(person)
         with self._lock:
             if self._progress.state != "running":
                 self._started = time.monotonic()
@@ -49,9 +57,15 @@ class EvaluationJob:
         now = self._progress
         return replace(now, seconds=time.monotonic() - self._started) if now.state == "running" else now
 
+    def _in_time(self) -> Iterator[Event]:
+        with wanted(self._seconds, _AGAIN):
+            for event in self._evaluate():
+                still_wanted()
+                yield event
+
     def _work(self) -> None:
         try:
-            for event in self._evaluate():
+            for event in self._in_time():
                 if event.kind == "progress":
                     self._progress = Progress("running", event.message, event.done, event.total, event.unit)
             ended = Progress("done", seconds=time.monotonic() - self._started)

@@ -49,6 +49,8 @@ class Job:
     state: JobState
     journal: Journal
     folder: Path
+    why: str = ""
+    """Why it was stopped, where nobody did."""
 
     @property
     def log(self) -> str:
@@ -62,11 +64,14 @@ class Job:
 
 
 class Jobs:
-    """The jobs of one home. `environment` is what their processes get; where jobs may not start, they wait."""
+    """The jobs of one home. `environment` is what their processes get; where jobs may not start, they wait; what
+    takes more than so many hours is stopped (0: however many)."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], *, may_start: bool = True) -> None:
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str], *, may_start: bool = True, hours: float = 0
+    ) -> None:
         self.folder = folder
-        self._environment, self._may_start = environment, may_start
+        self._environment, self._may_start, self._hours = environment, may_start, hours
         self._lock = threading.RLock()
         self._files: dict[str, JournalFile] = {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -137,7 +142,8 @@ class Jobs:
         journal = self._files.setdefault(id, JournalFile(folder / _EVENTS)).read()
         state = self._state(id, values, journal)
         said = {name: values[name] for name in ("name", "recipe", "by", "asked")}
-        return Job(id, **said, started=values.get("started"), state=state, journal=journal, folder=folder)
+        why = values.get("why", "")
+        return Job(id, **said, started=values.get("started"), state=state, journal=journal, folder=folder, why=why)
 
     def _state(self, id: str, values: Mapping[str, Any], journal: Journal) -> JobState:
         started = values.get("started")
@@ -184,6 +190,7 @@ class Jobs:
                 running = [job for job in jobs if job.state == "running"]
                 queued = [job for job in jobs if job.state == "queued"]
                 for job in running:
+                    self._end_in_time(job)
                     if time.monotonic() - self._stopping.get(job.id, time.monotonic()) > _GRACE:
                         self._signal(job.id, signal.SIGKILL)
                 if not running and not (queued and self._may_start):
@@ -192,6 +199,11 @@ class Jobs:
                 if not running:
                     self._start(queued[0].id)
             time.sleep(_LOOK)
+
+    def _end_in_time(self, job: Job) -> None:
+        if self._hours and job.id not in self._stopping and time.time() - (job.started or 0) > 3600 * self._hours:
+            self._change(job.id, why=f"It ran for more than the {self._hours:g} hours that a run may take here.")
+            self.stop(job.id)
 
     def _start(self, id: str) -> None:
         folder = self.folder / id

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from mdr.core.permissions import Person, allows, require
 from mdr.errors import InputError, MdrError, MissingError, NotAllowedError, UnavailableError
 from mdr.pipeline import Recipe, recipe_from_file
@@ -85,22 +87,27 @@ class Runs:
     @cached_property
     def jobs(self) -> Jobs:
         """The queue."""
-        may_start = self._settings.may_run != "off"
-        return Jobs(self._settings.home / "runs", self._environment(), may_start=may_start)
+        return Jobs(
+            self._settings.home / "runs",
+            self._environment(),
+            may_start=self._settings.may_run != "off",
+            hours=self._settings.run_hours,
+        )
 
     # -- who ----------------------------------------------------------------------------------------------
 
     def may_start(self, person: Person) -> bool:
         """Whether a person may start and stop runs here."""
         policy = self._settings.may_run
-        return policy == "everyone" or (policy == "admin" and allows(person, "run"))
+        return policy == "everyone" or (policy == "here" and person.here) or (policy != "off" and allows(person, "run"))
 
-    def _require(self, person: Person) -> None:
+    def require(self, person: Person) -> None:
+        """Refuse whoever may not start and stop runs here."""
         if self._settings.may_run == "off":
             raise NotAllowedError(
                 "runs are switched off here", "run it on a machine of your own; whoever runs this one may set MDR_RUNS"
             )
-        if self._settings.may_run == "admin":
+        if not self.may_start(person):
             require(person, "run")
 
     # -- recipes ------------------------------------------------------------------------------------------
@@ -139,7 +146,7 @@ class Runs:
 
     def start(self, person: Person, id: str, *, event: str = "") -> Job:
         """Put a recipe into the queue; what is there already is reused, and a run that was cut off goes on."""
-        self._require(person)
+        self.require(person)
         found = self.recipe(id)
         if found.recipe is None:
             raise InputError(f"recipe {id!r} cannot be read: {found.problem}", "correct its file")
@@ -147,7 +154,7 @@ class Runs:
 
     def stop(self, person: Person, job: str) -> Job:
         """Take a job out of the queue, or end it; what it finished is kept."""
-        self._require(person)
+        self.require(person)
         return self.jobs.stop(job)
 
     def recipe_of(self, job: Job) -> Recipe | None:
@@ -197,9 +204,9 @@ class Runs:
     def _environment(self) -> dict[str, str]:
         """This process's, with the settings that it has: they may have come from elsewhere."""
         own = {
-            f"MDR_{name.upper()}": str(getattr(self._settings, name))
+            f"MDR_{name.upper()}": str(value)
             for name, field in Settings.model_fields.items()
-            if field.validation_alias is None
+            if field.validation_alias is None and not isinstance(value := getattr(self._settings, name), SecretStr)
         }
         return {**os.environ, **own}
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from mdr.core.fusion import FUSIONS, SIDES, with_quota
 from mdr.core.languages import code_of
+from mdr.core.stopping import still_wanted
 from mdr.core.text import clean, clean_query
 from mdr.errors import InputError, MissingError
 from mdr.ports import DenseRetriever, Guess, LanguageIdentifier, LexicalRetriever
@@ -102,6 +103,7 @@ class SearchService:
 
         # Both sides are always asked: a hit shows its rank on each, whichever engine ordered the answer.
         [words] = self.lexical.search([query], DEPTH, langs=wanted)
+        still_wanted()
         [meaning] = self.dense.search([query], DEPTH, langs=wanted)
         fused = self._fuse(words, meaning, 2 * DEPTH, self._alpha)
         rankings: Mapping[str, Ranking] = {"hybrid": fused, "bm25": words, "dense": meaning}
@@ -167,6 +169,7 @@ class SearchService:
     ) -> list[Found]:
         found = []
         for rank, (id, score) in enumerate(ranking, 1):
+            still_wanted()
             passage = self.collection.passage(id)
             terms = self.lexical.terms(query.text, passage) if id in words else []
             found.append(Found(rank, score, passage, words.get(id), meaning.get(id), terms, fused.get(id)))

@@ -1,23 +1,23 @@
-"""How much may be asked at once: searches wait in a bounded line, and nobody takes more than their share.
+"""How much may be asked at once: what computes waits in bounded lines, and nobody takes more than their share.
 
-What people judge does not wait in that line: it is small, and is only held to a rate that no person reaches. A refusal
+What people judge does not wait in a line: it is small, and is only held to a rate that no person reaches. A refusal
 says when to come back. Runs on the server's event loop alone, so plain numbers do.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from mdr.core.permissions import Person
-from mdr.errors import BusyError
+from mdr.settings import Settings
+from mdr.ui.admission_line import Gone, Limits, Line, Place, busy
 
-_KINDS: Mapping[str, str] = {
+_POSTED: Mapping[str, str] = {
     "/gradio_api/run/": "search",
     "/gradio_api/api/": "search",
     "/gradio_api/call/": "search",
@@ -25,9 +25,24 @@ _KINDS: Mapping[str, str] = {
     "/gradio_api/mcp": "search",
     "/gradio_api/upload": "upload",
     "/mdr/upload/": "upload",
+    "/mdr/runs/": "run",
+    "/mdr/evaluate/start": "run",
     "/mdr/": "save",
 }
-"""What posts count as, by the beginning of their path; the first row that fits."""
+_SEEN: Mapping[str, str] = {
+    "/mdr/evaluate/progress": "look",
+    "/mdr/runs/live": "look",
+    "/mdr/why": "compute",
+    "/mdr/reading": "compute",
+    "/mdr/likelihood": "compute",
+    "/mdr/example": "compute",
+    "/mdr/compare": "compute",
+    "/mdr/evaluate": "compute",
+    "/mdr/training-data": "compute",
+    "/mdr/runs": "compute",
+    "/mdr/": "look",
+}
+"""What a request counts as, by the beginning of its path; the first row that fits."""
 _QUEUED = ("/gradio_api/call/", "/gradio_api/queue/join", "/gradio_api/mcp")
 """These are answered over streams of their own, and their work waits in Gradio's queue, which is bounded too."""
 
@@ -41,92 +56,70 @@ class Rate(NamedTuple):
 
 RATES: Mapping[str, Rate] = {
     "search": Rate(2, 30),
+    "compute": Rate(5, 150),
     "look": Rate(10, 200),
     "save": Rate(10, 300),
     "upload": Rate(0.2, 10),
+    "run": Rate(0.2, 20),
 }
 """Of one visitor. Who signed in has ten times as much, and so have all visitors of one address together."""
 _MANY = 10
 _CORES = max(2, min(8, os.cpu_count() or 2))
 """Searches that run at once: more would finish no sooner, and keep those who judge from their turn."""
-Gone: TypeAlias = Callable[[], Awaitable[object]]
-"""Comes back when the one who asked has hung up."""
+SEARCHES = Limits(_CORES)
+PIECES = Limits(_CORES, each=8, seconds=60.0)
+"""Of pieces of pages that take some computing. A page asks for several at once."""
 _REMEMBERED = 20_000
 """Buckets kept at most; the one not used for longest goes first, and would be full again by then."""
 
 
 def kind(method: str, path: str) -> str | None:
     """What a request counts as; None: as nothing that costs."""
-    if method == "GET":
-        return "look" if path.startswith("/mdr/") else None
-    return next((what for start, what in _KINDS.items() if path.startswith(start)), None)
+    kinds = _SEEN if method in ("GET", "HEAD") else _POSTED
+    return next((what for start, what in kinds.items() if path.startswith(start)), None)
+
+
+def limits(settings: Settings) -> Limits:
+    """Of searches, as the settings say."""
+    return Limits(
+        settings.searches or _CORES,
+        settings.searches_waiting,
+        settings.searches_each,
+        settings.search_patience,
+        settings.search_seconds,
+    )
 
 
 class Admission:
-    """One for each server."""
+    """One for each server. `lines`: of what waits for its turn; `refused` counts who asked too fast, by what for."""
 
     def __init__(
-        self,
-        *,
-        running: int = _CORES,
-        waiting: int = 64,
-        each: int = 4,
-        patience: float = 10.0,
-        clock: Callable[[], float] = time.monotonic,
+        self, searches: Limits = SEARCHES, pieces: Limits = PIECES, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._places, self._limit, self._each, self._patience = running, running + waiting, each, patience
+        self.lines: Mapping[str, Line] = {"search": Line(searches), "compute": Line(pieces)}
+        self.refused: Counter[str] = Counter()
         self._clock = clock
-        self._free = asyncio.Semaphore(running)
-        self._inside = 0
-        self._held: Counter[str] = Counter()
         self._buckets: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
 
     @asynccontextmanager
     async def admitted(
         self, what: str | None, path: str, person: Person, address: str, gone: Gone
-    ) -> AsyncIterator[None]:
+    ) -> AsyncIterator[Place | None]:
         """Let a request in when it is its turn, or say that it is one too many."""
         if what is None:
-            yield
+            yield None
             return
-        whose = person.name or f"address {address}"
         self._spend(what, person, address)
-        if what != "search" or path.startswith(_QUEUED):
-            yield
+        line = self.line(what, path)
+        if line is None:
+            yield None
             return
-        if self._inside >= self._limit or self._held[whose] >= self._each:
-            raise _busy("too many searches are under way", 1 + self._inside / self._places / 4)
-        self._inside += 1
-        self._held[whose] += 1
-        try:
-            await self._place(gone)
-            try:
-                yield
-            finally:
-                self._free.release()
-        finally:
-            self._inside -= 1
-            self._held[whose] -= 1
-            if not self._held[whose]:
-                del self._held[whose]
+        async with line.place(person.name or f"address {address}", gone) as place:
+            yield place
 
-    async def _place(self, gone: Gone) -> None:
-        """Wait for a free place, unless whoever waits has gone."""
-        if not self._free.locked():
-            await self._free.acquire()
-            return
-        turn, left = asyncio.ensure_future(self._free.acquire()), asyncio.ensure_future(gone())
-        try:
-            await asyncio.wait((turn, left), timeout=self._patience, return_when=asyncio.FIRST_COMPLETED)
-            if not turn.done():
-                raise _busy("the search did not come to its turn", self._patience)
-        except BaseException:
-            if turn.done() and not turn.cancelled():
-                self._free.release()
-            raise
-        finally:
-            turn.cancel()
-            left.cancel()
+    def line(self, what: str | None, path: str) -> Line | None:
+        """Where a request of some kind waits for its turn."""
+        return None if path.startswith(_QUEUED) else self.lines.get(what or "")
 
     def _spend(self, what: str, person: Person, address: str) -> None:
         """Take one from every bucket it counts in, or, where one is empty, from none."""
@@ -139,7 +132,8 @@ class Admission:
         levels = {key: self._level(key, rate, now) for key, rate in buckets.items()}
         for key, level in levels.items():
             if level < 1:
-                raise _busy("you are asking faster than this server answers", (1 - level) / buckets[key].second)
+                self.refused[what] += 1
+                raise busy("you are asking faster than this server answers", (1 - level) / buckets[key].second)
         for key, level in levels.items():
             self._buckets[key] = (level - 1, now)
             self._buckets.move_to_end(key)
@@ -150,6 +144,3 @@ class Admission:
         level, then = self._buckets.get(key, (rate.burst, now))
         return min(rate.burst, level + (now - then) * rate.second)
 
-
-def _busy(problem: str, seconds: float) -> BusyError:
-    return BusyError(problem, "wait a moment, then try again", max(1.0, seconds))

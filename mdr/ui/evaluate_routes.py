@@ -110,9 +110,9 @@ class EvaluationRoutes:
         """Begin to measure, or join those who watch it."""
         try:
             same_site(request)
-        except Refusal as refusal:
-            return refused(refusal)
-        return JSONResponse(asdict(self._job.start()))
+            return JSONResponse(asdict(self._job.start(who(request))))
+        except (Refusal, MdrError) as error:
+            return refused(error)
 
     async def progress(self, request: Request) -> Response:
         """How far measuring is."""

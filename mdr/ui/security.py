@@ -13,13 +13,14 @@ from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mdr.core.permissions import Person, reaches
 from mdr.errors import MdrError, StorageError
 from mdr.settings import Settings
 from mdr.ui import visitors
 from mdr.ui.admission import Admission, kind
+from mdr.ui.admission_line import Place
 from mdr.ui.requests import Refusal, refused, same_site
 from mdr.ui.security_body import Body, body_of
 from mdr.ui.security_headers import Headers, hashes
@@ -30,7 +31,8 @@ CLOSED = re.compile(
 )
 """What Gradio brings along and this app never uses: fetching, recording, developing, signing in its own way."""
 OPEN = re.compile(
-    r"/mdr/(sign-in|sign-out|invite|hub)|/(healthz|readyz|favicon\.ico|robots\.txt)$|/gradio_api/startup-events$"
+    r"/mdr/(sign-in|sign-out|invite|owner|hub)|/(healthz|readyz|metrics|favicon\.ico|robots\.txt)$|"
+    r"/gradio_api/startup-events$"
 )
 """What those need who have not signed in yet, and what a machine looks at to see that we live."""
 SIGN_IN = "/mdr/sign-in"
@@ -81,10 +83,12 @@ class Guard:
         if self._required and not reaches(person.role, "judge") and not OPEN.match(path):
             await self._ask_to_sign_in(request, receive, send)
             return
-        body = Body(receive) if method in _SAFE else await body_of(request, receive)
+        what = kind(method, path)
+        waits = self._admission.line(what, path) is not None
+        body = Body(receive) if method in _SAFE and not waits else await body_of(request, receive)
         whose = visitors.address(request, framed=self._framed)
-        async with self._admission.admitted(kind(method, path), path, person, whose, body.gone):
-            await self._app(request.scope, body, send)
+        async with self._admission.admitted(what, path, person, whose, body.gone) as place:
+            await self._app(request.scope, body, leaving(place, send) if place else send)
 
     def _person(self, request: Request) -> Person:
         """Who it is. An account file that cannot be read makes everybody a visitor, and stops no search."""
@@ -94,7 +98,7 @@ class Guard:
                 person = self._session(token)
             except StorageError:
                 person = None
-        return person or visitors.visitor(request.cookies)
+        return (person or visitors.visitor(request.cookies))._replace(here=visitors.here(request))
 
     async def _ask_to_sign_in(self, request: Request, receive: Receive, send: Send) -> None:
         if request.method not in _SAFE or "text/html" not in request.headers.get("accept", ""):
@@ -103,3 +107,13 @@ class Guard:
         query = request.scope["query_string"].decode("latin-1")
         back = quote(f"{request.scope['path']}?{query}" if query else request.scope["path"], safe="")
         await RedirectResponse(f"{SIGN_IN}?next={back}", HTTPStatus.SEE_OTHER)(request.scope, receive, send)
+
+
+def leaving(place: Place, send: Send) -> Send:
+    """Sends an answer; with its first word the work is done, and the place is for the next."""
+
+    async def sending(message: Message) -> None:
+        place.leave()
+        await send(message)
+
+    return sending

@@ -64,6 +64,23 @@ def secure(request: Request, *, framed: bool) -> bool:
     return framed or request.scope["scheme"] == "https"
 
 
+_LOCAL_NAME = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?")
+_PASSED_ON = re.compile("forwarded|x-forwarded.*|x-real-ip|via|true-client-ip|cf-.*")
+"""Headers that proxies add."""
+
+
+def here(request: Request) -> bool:
+    """Whether somebody on this very machine asks, and no proxy on it for somebody else. Where a proxy says nothing of
+    itself, the name that the browser asked for gives it away, or HTTP/1.0, which only proxies speak."""
+    client = request.client.host if request.client else ""
+    return (
+        client in ("127.0.0.1", "::1")
+        and request.scope.get("http_version") != "1.0"
+        and _LOCAL_NAME.fullmatch(request.headers.get("host", "")) is not None
+        and not any(_PASSED_ON.fullmatch(name) for name in request.headers)
+    )
+
+
 def address(request: Request, *, framed: bool) -> str:
     """Where a request came from. On a Space we see its proxy, which appends the address that it saw; what stands
     before that anybody can have written."""
