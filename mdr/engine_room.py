@@ -27,7 +27,7 @@ class EngineRoom:
         """The encoder of a folder or hub name, loaded once."""
         from mdr.engines.encoder import load_encoder
 
-        name = name or self.settings.default_encoder
+        name = self.settings.model(name) or self.settings.default_encoder
         with self._lock:
             if name not in self._encoders:
                 settings = self.settings
@@ -42,7 +42,7 @@ class EngineRoom:
         from mdr.engines.generator import load_generator
 
         settings = self.settings
-        name = name or settings.default_generator
+        name = settings.model(name) or settings.default_generator
         with self._lock:
             if name not in self._generators:
                 loaded = load_generator(
@@ -69,13 +69,13 @@ class EngineRoom:
         """Where a model lies; empty: the encoder that training begins from."""
         from mdr.engines.encoder import find_model
 
-        return find_model(name or self.settings.base_encoder)
+        return find_model(self.settings.model(name) or self.settings.base_encoder)
 
     def generator_folder(self, name: str = "") -> Path:
         """Where a generator lies; empty: the default one."""
         from mdr.engines.encoder import find_model
 
-        return find_model(name or self.settings.default_generator)
+        return find_model(self.settings.model(name) or self.settings.default_generator)
 
     def analyzer_fingerprint(self, langs: Some[str]) -> str:
         """What names the word analysis of these languages."""

@@ -9,13 +9,13 @@ unbiased for every n). In random order that is n / N, and said so exactly.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import NamedTuple
 
+from mdr.core.chance import chance
 from mdr.errors import InputError
 from mdr.types import Query, Run
 
@@ -91,16 +91,6 @@ class Campaign:
     def drawn(self) -> int:
         """How many of the items, the first so many, are to be judged."""
         return within(self.items, self.rules.budget)
-
-
-def chance(seed: int, *parts: str) -> float:
-    """A number between 0 and 1 that only depends on what is named; as good as drawn.
-
-    >>> chance(1, "a") == chance(1, "a") != chance(2, "a")
-    True
-    """
-    told = "\x1f".join([str(seed), *parts]).encode("utf-8", "surrogatepass")
-    return (int.from_bytes(hashlib.blake2b(told, digest_size=8).digest()) + 0.5) / 2**64
 
 
 def pool(runs: Mapping[str, Run], depth: int) -> dict[tuple[str, str], dict[str, int]]:

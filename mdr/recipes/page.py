@@ -31,12 +31,13 @@ Values = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Scale:
-    """How large everything is. `material` makes the places above; empty names of models are the shipped ones."""
+    """How large everything is. `material` makes the places above. Training begins from `encoder`, of which nothing may
+    have seen a label; other models without a name are the shipped ones."""
 
     name: str
     what: str
     material: tuple[Step, ...]
-    encoder: str = ""
+    encoder: str = "base"
     generator: str = ""
     reranker: str = ""
     steps: int = 1_000
@@ -51,6 +52,10 @@ class Scale:
     """Passages of each language that are asked about; 0: all."""
     questions: int = 3
     """For each of them."""
+    asked: int = 0
+    """Questions of each language that are mined for; 0: all."""
+    judged: int = 0
+    """Questions of each language whose lists a teacher judges; 0: all."""
     lengths: Values = field(default_factory=dict)
     dev: str = ""
     """The split of `target` that weights may be chosen by; empty: pairs held out."""
@@ -113,7 +118,7 @@ class Page:
     def mined(self, name: str, dense: str, round: int, **settings: Any) -> str:
         """What words and meaning agree on (stage `mine`)."""
         scale = self._scale
-        usual = {"depth": scale.depth, "last": scale.depth, "round": round, "seed": self._seed}
+        usual = {"depth": scale.depth, "last": scale.depth, "samples": scale.asked, "round": round, "seed": self._seed}
         places = {"collection": WILD, "lexical": self.words(WILD), "dense": dense, **self.known_questions()}
         return self.add(name, "mine", usual | settings, **places)
 

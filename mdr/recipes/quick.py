@@ -95,6 +95,7 @@ def _teacher(page: Page, scale: Scale, pairs: str, dense: str, kind: str, seed: 
 def _listed(scale: Scale, seed: int, round: int) -> Values:
     return {
         "depth": scale.depth,
+        "samples": scale.judged,
         "candidates": 2 * scale.candidates,
         "at_least": scale.candidates,
         "seed": seed,

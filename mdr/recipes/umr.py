@@ -48,6 +48,7 @@ def umr(
         dense = page.vectors(f"vectors-{round}", WILD, model)
         settings = {
             "depth": scale.depth,
+            "samples": scale.judged,
             "at_least": scale.candidates,
             "round": round,
             "seed": seed,

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import RLock
 
-from mdr.core.campaigns import Campaign, Ranks, Rules, arranged, chance, pool
+from mdr.core.campaigns import Campaign, Ranks, Rules, arranged, pool
+from mdr.core.chance import chance
 from mdr.core.permissions import Person, allows, require
 from mdr.errors import InputError, MissingError, NotAllowedError
 from mdr.services.campaign_desk import Desk

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator
 
+from mdr.core.chance import chance
 from mdr.core.languages import code_of
 from mdr.core.mining import DENSE, LEXICAL
 from mdr.errors import InputError, MissingError
@@ -77,6 +78,19 @@ def chosen_queries(
             "choose another split or languages, or give another collection as `queries`",
         )
     return queries
+
+
+def sampled(queries: Sequence[Query], samples: int, seed: int) -> list[Query]:
+    """So many of each language (0: all), in their order. Only seed and ids decide: fewer are a part of more."""
+    if not samples:
+        return list(queries)
+    by_lang: dict[str, list[str]] = {}
+    for query in queries:
+        by_lang.setdefault(query.lang, []).append(query.id)
+    kept: set[str] = set()
+    for ids in by_lang.values():
+        kept.update(sorted(ids, key=lambda id: (chance(seed, id), id))[:samples])
+    return [query for query in queries if query.id in kept]
 
 
 def generator_of(inputs: Mapping[str, Artefact], name: str) -> str:

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pydantic import Field
 
 from mdr.errors import InputError, MissingError
-from mdr.stages.indexes import COLLECTION, Langs
+from mdr.stages.indexes import COLLECTION, Langs, sampled
 from mdr.stages.stage import Stage, StageSettings, Work
 from mdr.storage.collection import Collection
 from mdr.storage.pairs import Pair, PairWriter
-from mdr.training.opening import chance, pairs_of
+from mdr.training.opening import pairs_of
 from mdr.types import Event
 
 
@@ -64,14 +64,6 @@ class LabelledPairs(Stage):
         work.draft.counts["languages"] = sorted(counts)
 
     def _sampled(self, pairs: list[Pair]) -> list[Pair]:
-        """The first of each language in an order that only seed and ids decide; in the collection's order."""
-        if not self.settings.samples:
-            return pairs
-        by_lang: dict[str, list[Pair]] = {}
-        for pair in pairs:
-            by_lang.setdefault(pair.query.lang, []).append(pair)
-        kept: set[str] = set()
-        for its in by_lang.values():
-            its.sort(key=lambda pair: (chance(f"{self.settings.seed} {pair.query.id}"), pair.query.id))
-            kept.update(pair.query.id for pair in its[: self.settings.samples])
+        queries = [pair.query for pair in pairs]
+        kept = {query.id for query in sampled(queries, self.settings.samples, self.settings.seed)}
         return [pair for pair in pairs if pair.query.id in kept]

@@ -16,7 +16,7 @@ from mdr.core.mining import DENSE, LEXICAL, NO_PASSAGES, RULES, Rule, Sampling, 
 from mdr.errors import InputError, MismatchError
 from mdr.ports import Encoder, Engines, Retriever
 from mdr.stages.index import encoder_of
-from mdr.stages.indexes import COLLECTION, QUERIES, Langs, chosen_queries, index_fingerprints, open_indexes
+from mdr.stages.indexes import COLLECTION, QUERIES, Langs, chosen_queries, index_fingerprints, open_indexes, sampled
 from mdr.stages.miner import BLOCK, Miner, Together
 from mdr.stages.mining_report import Labels, mining_report
 from mdr.stages.questions import Pool
@@ -35,6 +35,7 @@ class MineSettings(StageSettings):
     encoder: str = Field("", description="model folder or hub name for queries; empty: as the dense index names it")
     split: str = Field("", description="the split of the queries; empty: all")
     langs: Langs = Field((), description="query languages; empty: all")
+    samples: int = Field(0, ge=0, description="queries of each language; fewer are a part of more; 0: all")
     pool: Pool = Field("own", description="search passages in the query's own language, or in all")
     depth: int = Field(100, ge=1, le=10_000, description="length of both lists")
     rule: Rule = Field("intersection", description="which lists must rank a positive high")
@@ -136,7 +137,8 @@ class Mine(Stage):
 
     def _queries(self, source: Collection) -> list[Query]:
         split, langs = self.settings.split, self.settings.langs
-        return chosen_queries(self.name, source.queries(split or None), source.splits, split, langs)
+        queries = chosen_queries(self.name, source.queries(split or None), source.splits, split, langs)
+        return sampled(queries, self.settings.samples, self.settings.seed)
 
     def _notes(self, queries: Sequence[Query], retrievers: Mapping[str, Retriever]) -> Iterator[Event]:
         if without := sorted(set(self.settings.langs) - {query.lang for query in queries}):

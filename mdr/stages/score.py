@@ -28,6 +28,7 @@ from mdr.stages.indexes import (
     chosen_queries,
     index_fingerprints,
     open_indexes,
+    sampled,
 )
 from mdr.stages.questions import Pool
 from mdr.stages.scoring_report import scoring_report
@@ -52,6 +53,7 @@ class ScoreSettings(StageSettings):
     reranker: str = Field("", description="model folder or hub name of a reranker to judge instead; empty: none")
     split: str = Field("", description="the split of the queries; empty: all")
     langs: Langs = Field((), description="query languages; empty: all")
+    samples: int = Field(0, ge=0, description="queries of each language; fewer are a part of more; 0: all")
     pool: Pool = Field("own", description="search passages in the query's own language, or in all")
     depth: int = Field(100, ge=2, le=10_000, description="length of each index's list")
     candidates: int = Field(0, ge=0, description="how many of a list to score, drawn at random; 0: all")
@@ -143,14 +145,16 @@ class Score(Stage):
         settings = self.settings
         if pairs:
             found = list(pairs)
-            chosen = set(chosen_queries("score", [pair.query for pair in found], (), "", settings.langs))
-            return [Task(pair.query, pair) for pair in found if pair.query in chosen]
+            chosen = chosen_queries("score", [pair.query for pair in found], (), "", settings.langs)
+            kept = set(sampled(chosen, settings.samples, settings.seed))
+            return [Task(pair.query, pair) for pair in found if pair.query in kept]
         source = Collection(work.inputs[QUERIES].folder) if QUERIES in work.inputs else collection
         splits = {split for _, split in source.query_rows}
         if "" in splits:  # these belong to every split
             splits.add(settings.split)
         queries = source.queries(settings.split or None)
-        return [Task(query) for query in chosen_queries("score", queries, splits, settings.split, settings.langs)]
+        chosen = chosen_queries("score", queries, splits, settings.split, settings.langs)
+        return [Task(query) for query in sampled(chosen, settings.samples, settings.seed)]
 
     def _fit(
         self, tasks: Sequence[Task], writer: PairWriter, collection: Collection, *, searched: bool

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 
+from mdr.core.chance import chance
 from mdr.errors import InputError
 from mdr.storage.collection import Collection
 from mdr.storage.pairs import PAIRS, Pair, Pairs, Scored
@@ -116,16 +116,11 @@ def pairs_of(folder: Path, split: str) -> tuple[list[Pair], Callable[[str], Pass
 
 def split_off(pairs: Sequence[Pair], share: float) -> tuple[list[Pair], list[Pair]]:
     """Pairs to train on and pairs held out: by the query's id, so that the same are out in every run and round."""
-    out = [chance(pair.query.id) < share for pair in pairs]
+    out = [chance(0, pair.query.id) < share for pair in pairs]
     return (
         [pair for pair, held in zip(pairs, out, strict=True) if not held],
         [pair for pair, held in zip(pairs, out, strict=True) if held],
     )
-
-
-def chance(id: str) -> float:
-    """A number from 0 to 1 that only the id decides."""
-    return int.from_bytes(blake2b(id.encode(errors="surrogatepass"), digest_size=7).digest()) / (1 << 56)
 
 
 def placed(
