@@ -2,154 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection as Some
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from streams import ended
+from toy_evaluating import LANGS, TOPICS, ToyEngines, evaluate, given
 
-from mdr import pipeline
 from mdr.core.fusion import FUSIONS
 from mdr.core.measures import evaluate_run
 from mdr.errors import InputError, MismatchError, MissingError
 from mdr.formats.trec import read_run
-from mdr.pipeline import Recipe, Step
 from mdr.services.evaluation import compare, load, markdown_matrix, markdown_table, table
 from mdr.stages import evaluate as stage
 from mdr.storage.artefacts import Artefact, ArtefactStore
-from mdr.storage.collection import ANSWERS, PASSAGES, QRELS, QUERIES, table_writer
-from mdr.storage.evaluation import Evaluation
-from mdr.types import Event, Hit, Query, Ranking
+from mdr.storage.collection import ANSWERS
 
-LANGS = ("en", "fi", "sw")
-TOPICS = ("river", "coffee", "bridge", "moon", "bread", "tiger")
-WORDS = {
-    "river": "water flows long delta sea",
-    "coffee": "beans roasted cup morning drink",
-    "bridge": "steel span water crossing road",
-    "moon": "night orbit tide light sky",
-    "bread": "flour oven morning wheat drink",
-    "tiger": "stripes forest night cat hunts",
-}
-
-
-def _text(topic: str, lang: str) -> str:
-    """Words that only one language has, beginning as they do in all."""
-    return " ".join(f"{word}{lang}" for word in WORDS[topic].split())
-
-
-class Toy:
-    """Counts shared pieces; ties everywhere. Stops after so many batches, as a kill would."""
-
-    fingerprint = "toy"
-
-    def __init__(self, folder: Path, size: int, stop_after: int | None = None) -> None:
-        self.rows = json.loads((folder / "rows.json").read_text())
-        self.size, self.stop_after, self.batches = size, stop_after, 0
-
-    def search(
-        self, queries: Sequence[Query], k: int, *, langs: Some[str] | None = None, subset: Some[str] | None = None
-    ) -> list[Ranking]:
-        self.batches += 1
-        if self.stop_after is not None and self.batches > self.stop_after:
-            raise KeyboardInterrupt
-        return [self._rank(query, k, langs) for query in queries]
-
-    def _rank(self, query: Query, k: int, langs: Some[str] | None) -> list[Hit]:
-        asked = self._pieces(query.text)
-        scored = [
-            Hit(id, float(len(asked & self._pieces(text))))
-            for id, lang, text in self.rows
-            if langs is None or lang in langs
-        ]
-        return sorted((hit for hit in scored if hit.score), key=lambda hit: (-hit.score, hit.id))[:k]
-
-    def _pieces(self, text: str) -> set[str]:
-        if not self.size:
-            return set(text.split())
-        return {text[at : at + self.size] for at in range(len(text) - self.size + 1)}
-
-
-class ToyEngines:
-    """Words for the lexical side, three letters at a time for the dense."""
-
-    def __init__(self, **stops: int) -> None:
-        self.stops, self.opened = stops, dict[str, Toy]()
-
-    def open_lexical(self, folder: Path) -> Toy:
-        return self.opened.setdefault("lexical", Toy(folder, 0, self.stops.get("lexical")))
-
-    def open_dense(self, folder: Path, passages: Path, *, encoder: str) -> Toy:
-        assert encoder == "toy" and (passages / PASSAGES).exists()
-        return self.opened.setdefault("dense", Toy(folder, 3, self.stops.get("dense")))
-
-
-def _publish(
-    store: ArtefactStore, kind: str, name: str, files: dict[str, list[tuple[Any, ...]]], rows: Any
-) -> Artefact:
-    with store.draft(kind, name) as draft:
-        for file, records in files.items():
-            writer = table_writer(draft.folder / file)
-            for record in records:
-                writer.add(record)
-            writer.close()
-        (draft.folder / "rows.json").write_text(json.dumps(rows))
-        return store.publish(
-            draft, stage="toy", version=1, settings={"encoder": "toy"}, inputs={}, fingerprints={}, content=name
-        )
-
-
-@pytest.fixture
-def given(store: ArtefactStore) -> dict[str, Artefact]:
-    """Six topics in three languages; a test question per topic and language, a dev question in en and fi."""
-    passages = [(f"{t}.{lang}", lang, "", _text(t, lang), t) for t in TOPICS for lang in LANGS]
-    queries, qrels, answers = [], [], []
-    for topic in TOPICS:
-        for lang in LANGS:
-            words = _text(topic, lang).split()
-            queries.append((f"{topic}-q.{lang}", lang, f"{words[0]} {words[-1]}", "test"))
-            answers.append((f"{topic}-q.{lang}", words[1]))
-            qrels += [(f"{topic}-q.{lang}", f"{topic}.{other}", 2, "test") for other in LANGS]
-            if lang != "sw":
-                queries.append((f"{topic}-d.{lang}", lang, f"{words[2]} {words[3]}", "dev"))
-                qrels += [(f"{topic}-d.{lang}", f"{topic}.{other}", 2, "dev") for other in LANGS]
-    queries += [
-        ("nothing.en", "en", "zzzz", "test"),
-        ("bad.en", "en", "waterEN", "test"),
-        ("new.en", "en", "sky", "test"),
-    ]
-    qrels += [
-        ("nothing.en", "river.en", 1, "test"),
-        ("bad.en", "river.en", 0, "test"),
-        ("ghost", "river.en", 1, "test"),
-        ("river-q.en", "not-in-the-collection", 1, "test"),
-    ]
-    rows = [(id, lang, text) for id, lang, _, text, _ in passages]
-    files = {PASSAGES: passages, QUERIES: queries, QRELS: qrels, ANSWERS: answers}
-    collection = _publish(store, "collection", "tiny", files, rows)
-    return {
-        "collection": collection,
-        "lexical": _publish(store, "index", "words", {}, rows),
-        "dense": _publish(store, "index", "meaning", {}, rows),
-    }
-
-
-def _run(
-    store: ArtefactStore, given: dict[str, Artefact], engines: Any = None, slots: str = "lexical dense", **settings: Any
-) -> tuple[Evaluation, list[Event]]:
-    inputs = {slot: slot for slot in ("collection", *slots.split())}
-    recipe = Recipe("toy", (Step("evaluation", "evaluate", settings, inputs),))
-    made, events = ended(pipeline.run(recipe, store, engines or ToyEngines(), None, given))
-    return load(made["evaluation"]), events
+__all__ = ["given"]  # fixtures
 
 
 def test_three_systems_with_averages_intervals_and_comparisons(
     store: ArtefactStore, given: dict[str, Artefact]
 ) -> None:
-    evaluation, events = _run(store, given, split="test")
+    evaluation, events = evaluate(store, given, split="test")
     assert evaluation.systems == ["bm25", "dense", "hybrid"]
     assert evaluation.measures == ["MRR@100", "Recall@100", "nDCG@10"]
     summary = evaluation.summary
@@ -176,7 +50,7 @@ def test_three_systems_with_averages_intervals_and_comparisons(
 def test_k_is_never_less_than_what_a_measure_looks_at(store: ArtefactStore, given: dict[str, Artefact]) -> None:
     options = {"split": "test", "pool": "all", "k": 2}
     for measures, most in ((["MRR@1"], 2), (["P@5", "R@2kt"], 5), (["MAP"], 2)):
-        evaluation, _ = _run(store, given, measures=measures, **options)
+        evaluation, _ = evaluate(store, given, measures=measures, **options)
         assert (
             max(len(hits) for system in evaluation.systems for hits in read_run(evaluation.run_file(system)).values())
             == most
@@ -184,7 +58,7 @@ def test_k_is_never_less_than_what_a_measure_looks_at(store: ArtefactStore, give
 
 
 def test_what_is_left_out_or_missing_is_said(store: ArtefactStore, given: dict[str, Artefact]) -> None:
-    evaluation, events = _run(store, given, split="test")
+    evaluation, events = evaluate(store, given, split="test")
     summary = evaluation.summary
     assert summary["missing"] == {"bm25": ["nothing.en"], "dense": ["nothing.en"], "hybrid": ["nothing.en"]}
     assert evaluation.values("bm25", "MRR@100")["nothing.en"] == 0
@@ -202,7 +76,7 @@ def test_what_is_left_out_or_missing_is_said(store: ArtefactStore, given: dict[s
 
 
 def test_the_same_question_in_many_languages_is_one_family(store: ArtefactStore, given: dict[str, Artefact]) -> None:
-    evaluation, _ = _run(store, given, split="test")
+    evaluation, _ = evaluate(store, given, split="test")
     families: dict[str, set[str]] = {}
     for query, (_, family) in evaluation.asked.items():
         families.setdefault(family, set()).add(query)
@@ -215,11 +89,11 @@ def test_the_same_question_in_many_languages_is_one_family(store: ArtefactStore,
 def test_own_pool_searches_one_language_and_mixed_pool_shows_bias(
     store: ArtefactStore, given: dict[str, Artefact]
 ) -> None:
-    own, _ = _run(store, given, split="test")
+    own, _ = evaluate(store, given, split="test")
     for query, ranking in read_run(own.run_file("dense")).items():
         assert {hit.id[-2:] for hit in ranking} == {query[-2:]}
     assert own.summary["bias"] == {"bm25": None, "dense": None, "hybrid": None}
-    mixed, _ = _run(store, given, split="test", pool="all")
+    mixed, _ = evaluate(store, given, split="test", pool="all")
     bias = mixed.summary["bias"]
     assert {hit.id[-2:] for hit in read_run(mixed.run_file("dense"))["river-q.en"]} == set(LANGS)
     # Words are never shared between languages here, parts of words are.
@@ -233,7 +107,7 @@ def test_own_pool_searches_one_language_and_mixed_pool_shows_bias(
 
 
 def test_alpha_is_tuned_per_language_on_other_queries(store: ArtefactStore, given: dict[str, Artefact]) -> None:
-    evaluation, _ = _run(store, given, split="test", dev_split="dev")
+    evaluation, _ = evaluate(store, given, split="test", dev_split="dev")
     alpha = evaluation.summary["alpha"]
     assert set(alpha) == {"", "en", "fi"}
     runs = {system: read_run(evaluation.run_file(system)) for system in evaluation.systems}
@@ -251,7 +125,7 @@ def test_tuning_on_reported_queries_is_refused_before_any_search(
     for split in ("dev", ""):
         engines = ToyEngines()
         with pytest.raises(InputError, match="both for tuning and for reporting"):
-            _run(store, given, engines, split=split, dev_split="dev")
+            evaluate(store, given, engines, split=split, dev_split="dev")
         assert not engines.opened
 
 
@@ -261,17 +135,17 @@ def test_a_stopped_build_continues_with_the_finished_runs(
 ) -> None:
     """A batch per language: three of the test split, two of the dev split."""
     with pytest.raises(KeyboardInterrupt):
-        _run(store, given, ToyEngines(**stops), split="test", dev_split="dev")
+        evaluate(store, given, ToyEngines(**stops), split="test", dev_split="dev")
     [draft] = (store.root / "evaluation").glob(".*.building")
     (draft / "runs").mkdir(exist_ok=True)
     (draft / "runs" / ".bm25.trec.99.tmp").write_text("half a line")
     engines = ToyEngines()
-    resumed, _ = _run(store, given, engines, split="test", dev_split="dev")
+    resumed, _ = evaluate(store, given, engines, split="test", dev_split="dev")
     assert (engines.opened["lexical"].batches if "lexical" in engines.opened else 0) == batches
     assert engines.opened["dense"].batches == 5
 
     straight_store = ArtefactStore(tmp_path / "straight")
-    straight, _ = _run(straight_store, given, split="test", dev_split="dev")
+    straight, _ = evaluate(straight_store, given, split="test", dev_split="dev")
     assert store.get("evaluation/").manifest.files == straight_store.get("evaluation/").manifest.files, (
         "a resumed build publishes the same bytes"
     )
@@ -281,17 +155,17 @@ def test_a_stopped_build_continues_with_the_finished_runs(
 def test_batches_do_not_change_a_byte(
     store: ArtefactStore, given: dict[str, Artefact], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _run(store, given, split="test", dev_split="dev", pool="all")
+    evaluate(store, given, split="test", dev_split="dev", pool="all")
     monkeypatch.setattr(stage, "_BATCH", 2)
     other, engines = ArtefactStore(tmp_path / "other"), ToyEngines()
-    _run(other, given, engines, split="test", dev_split="dev", pool="all")
+    evaluate(other, given, engines, split="test", dev_split="dev", pool="all")
     assert engines.opened["lexical"].batches > 10
     assert store.get("evaluation/").manifest.files == other.get("evaluation/").manifest.files
 
 
 def test_the_same_question_in_other_words_is_the_same_recipe(store: ArtefactStore, given: dict[str, Artefact]) -> None:
-    _run(store, given, split="test", measures=["RR@100", "MRR@100", "r@2KT"])
-    again, events = _run(store, given, split="test", measures=["MRR@100", "R@2kt"])
+    evaluate(store, given, split="test", measures=["RR@100", "MRR@100", "r@2KT"])
+    again, events = evaluate(store, given, split="test", measures=["MRR@100", "R@2kt"])
     assert [event.kind for event in events] == ["reused"]
     assert again.measures == ["MRR@100", "R@2kt"]
     assert set(again.values("bm25", "R@2kt")) == {id for id in again.asked if "-q" in id}
@@ -300,7 +174,7 @@ def test_the_same_question_in_other_words_is_the_same_recipe(store: ArtefactStor
 
 @pytest.mark.parametrize("slots, systems", [("lexical", ["bm25"]), ("dense", ["dense"])])
 def test_one_index_is_enough(store: ArtefactStore, given: dict[str, Artefact], slots: str, systems: list[str]) -> None:
-    evaluation, _ = _run(store, given, slots=slots, split="test", langs=["finnish"])
+    evaluation, _ = evaluate(store, given, slots=slots, split="test", langs=["finnish"])
     assert evaluation.systems == systems
     assert {each.lang for each in evaluation.asked.values()} == {"fi"}
     assert evaluation.summary["comparisons"] == {} and evaluation.summary["alpha"] is None
@@ -324,21 +198,21 @@ def test_what_cannot_be_evaluated_is_refused(
     store: ArtefactStore, given: dict[str, Artefact], settings: dict[str, Any], error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says):
-        _run(store, given, **settings)
+        evaluate(store, given, **settings)
 
 
 def test_an_index_is_needed_and_answers_where_measures_ask_for_them(
     store: ArtefactStore, given: dict[str, Artefact]
 ) -> None:
     with pytest.raises(InputError, match="no index"):
-        _run(store, given, slots="")
+        evaluate(store, given, slots="")
     (given["collection"].folder / ANSWERS).unlink()
     with pytest.raises(InputError, match="need answers"):
-        _run(store, given, measures=["R@5kt"])
+        evaluate(store, given, measures=["R@5kt"])
 
 
 def test_services_read_compare_and_print(store: ArtefactStore, given: dict[str, Artefact]) -> None:
-    evaluation, _ = _run(store, given, split="test")
+    evaluation, _ = evaluate(store, given, split="test")
     shown = table(evaluation, "RR@100")
     assert shown.measure == "MRR@100" and shown.columns == ["en", "fi", "sw", "macro", "micro"]
     assert shown.queries == {"en": 7, "fi": 6, "sw": 6, "macro": 19, "micro": 19}
@@ -351,10 +225,10 @@ def test_services_read_compare_and_print(store: ArtefactStore, given: dict[str, 
     assert against == evaluation.summary["comparisons"]["hybrid"]["MRR@100"]
     itself = compare(evaluation, "bm25", "bm25", "MRR@100")
     assert itself["macro"] == {"mean": 0, "low": 0, "high": 0, "p": 1}
-    other, _ = _run(store, given, split="test", langs=["en", "fi"], pool="all")
+    other, _ = evaluate(store, given, split="test", langs=["en", "fi"], pool="all")
     across = compare(other, "dense", "dense", "MRR@100", other=evaluation)
     assert across["queries"] == 13 and across["unpaired"] == 6
-    dev, _ = _run(store, given, split="dev")
+    dev, _ = evaluate(store, given, split="dev")
     with pytest.raises(MismatchError, match="share no query"):
         compare(evaluation, "bm25", "bm25", "MRR@100", other=dev)
     with pytest.raises(MissingError, match="bm25, dense, hybrid"):

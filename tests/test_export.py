@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
-import hashlib
 import json
-import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -16,45 +13,19 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from markdown_it import MarkdownIt
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from saved_encoders import LENGTH, PROMPTS, network, save, tokenizer
 from sentence_transformers import SentenceTransformer
-from transformers import AutoModel, AutoTokenizer, ModernBertConfig, ModernBertModel, PreTrainedTokenizerFast
+from transformers import AutoModel, AutoTokenizer
 
 from mdr.engines.encoder import load_encoder
 from mdr.engines.model_folder import POOLINGS, read_model_folder
-from mdr.errors import InputError, MismatchError, MissingError, ModelError, StorageError
+from mdr.errors import InputError, MismatchError, ModelError, StorageError
 from mdr.ports import Matrix
-from mdr.training.card import Card, Number, Source, card_text, write_card
 from mdr.training.export import join_towers, save_encoder, save_network
 
-LENGTH = 40
-PROMPTS = {"query": "Which river? ", "passage": ""}
 ROW = {"bert": "word_embeddings", "xlm-roberta": "word_embeddings", "modernbert": "tok_embeddings"}
-
-
-def network(kind: str) -> Any:
-    if kind != "modernbert":
-        return tiny.network(kind)
-    torch.manual_seed(3)
-    special = {f"{name}_token_id": place for name, place in (("cls", 2), ("sep", 3), ("bos", 2), ("eos", 3))}
-    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
-    made = ModernBertModel(ModernBertConfig(vocab_size=tiny.VOCABULARY, pad_token_id=0, **special, **sizes))
-    with torch.no_grad():
-        for weights in made.parameters():
-            weights.add_(0.2 * torch.randn(weights.shape))
-    return made.eval()
-
-
-def tokenizer() -> PreTrainedTokenizerFast:
-    names = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep")}
-    return PreTrainedTokenizerFast(tokenizer_object=tiny.tokenizer(), model_max_length=10**6, **names)
-
-
-def save(folder: Path, kind: str = "bert", **options: Any) -> Path:
-    save_encoder(network(kind), tokenizer(), folder, **({"max_length": LENGTH, "prompts": PROMPTS} | options))
-    return folder
 
 
 def by_transformers(folder: Path, pooling: str, normalise: bool, prompt: str) -> Matrix:
@@ -251,88 +222,3 @@ def test_a_full_disk_is_told_of_weights(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("transformers.modeling_utils.safe_save_file", full)
     with pytest.raises(StorageError, match="No space left"):
         save(tmp_path)
-
-
-# -- the card -------------------------------------------------------------------------------------------------
-
-CARD = Card(
-    name="tiny",
-    kind="encoder",
-    about="An encoder for tests.",
-    languages=["sw", "no", "Finnish", "fi"],
-    licence="CC BY-SA 4.0",
-    sources=[Source("rivers", "CC0", 1200, "pairs")],
-    settings={"steps": 3, "tasks": [["crop", 0.5]], "rate": "low"},
-    numbers=[Number("MRR@100", 0.78123, "python -m mdr evaluate tiny"), Number("passages", 12, "")],
-    use="Search.",
-    limits=["It is tiny.", "It is random."],
-    base_model="someone/base",
-    command="python -m mdr run tiny.toml",
-    machine="2 cores",
-    seconds=12_060,
-    versions={"mdr": "1", "torch": "2"},
-)
-
-
-def test_the_card_is_one_that_the_hub_reads(tmp_path: Path) -> None:
-    from huggingface_hub import ModelCard
-
-    folder = save(tmp_path)
-    written = write_card(folder, CARD).read_text(encoding="utf-8")
-    card = ModelCard(written)
-    assert card.data.to_dict() == {
-        "language": ["fi", "no", "sw"],  # `no` stays a word
-        "license": "cc-by-sa-4.0",
-        "base_model": "someone/base",
-        "library_name": "sentence-transformers",
-        "pipeline_tag": "sentence-similarity",
-        "tags": ["sentence-transformers", "feature-extraction", "multilingual", "retrieval"],
-    }
-    assert "| rivers | CC0 | 1,200 | pairs |" in card.text
-    assert "| MRR@100 | 0.781 | `python -m mdr evaluate tiny` |" in card.text
-    assert "3 h 21 min" in card.text
-    for path in (folder / "model.safetensors", folder / "1_Pooling" / "config.json"):
-        name, told = path.relative_to(folder).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()
-        assert f"| `{name}` | {path.stat().st_size:,} | `{told}` |" in card.text
-    assert card_text(CARD, folder) == written, "writing it again changes nothing"
-    assert SentenceTransformer(str(folder), device="cpu")
-
-
-HOSTILE = "---\nlicense: mit\n---\n# | <script>alert(1)</script> `a``b` ![x](y) *z* \x00\u202e\ud800"
-
-
-def test_no_value_breaks_out_of_its_place(tmp_path: Path) -> None:
-    from huggingface_hub import ModelCard
-
-    texts = {name: HOSTILE for name in ("name", "about", "licence", "use", "base_model", "command", "machine")}
-    hostile = dataclasses.replace(
-        CARD,
-        **texts,
-        sources=[Source(HOSTILE, HOSTILE, 1, HOSTILE)],
-        settings={HOSTILE: HOSTILE},
-        numbers=[Number(HOSTILE, HOSTILE, HOSTILE)],
-        limits=[HOSTILE],
-        versions={HOSTILE: HOSTILE},
-    )
-    written = write_card(tmp_path, hostile).read_text(encoding="utf-8")
-    card = ModelCard(written)
-    assert card.data.license == "other"
-    assert card.data.base_model is None
-    headings = [line for line in card.text.splitlines() if line.startswith("#")]
-    assert [line for line in headings if line.startswith("## ")] == [
-        f"## {name}" for name in ("Use", "Limits", "Trained on", "Settings", "Measured", "Files")
-    ]
-    assert len(headings) == 7
-    rendered = MarkdownIt("commonmark", {"html": True}).enable("table").render(card.text)
-    assert not re.findall("<(script|img|em|hr)", rendered)
-    assert rendered.count("&lt;script&gt;") == 18, "each of them is shown as it is"
-    assert [each.count("<tr>") - 1 for each in rendered.split("<table>")[1:]] == [7, 1, 1, 1]
-
-
-def test_cards_that_say_nothing_true_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(MissingError, match="language 'tlh' is not known"):
-        card_text(dataclasses.replace(CARD, languages=["tlh"]), tmp_path)
-    with pytest.raises(InputError, match="no licence"):
-        card_text(dataclasses.replace(CARD, licence="?"), tmp_path)
-    empty = dataclasses.replace(CARD, kind="generator", sources=[], numbers=[], settings={}, limits=[], seconds=None)
-    assert card_text(empty, tmp_path).count("Nothing was said.") == 5

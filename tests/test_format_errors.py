@@ -11,17 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from format_records import read
 
 from mdr.errors import FormatError
 from mdr.formats import FORMATS
 from mdr.formats import lines as reading
-from mdr.formats.records import Cursor, Options
 
 GOOD = b'{"id": "1", "lang": "fi", "title": "", "text": "hyv\xc3\xa4"}\n'
-
-
-def read(format: str, path: Path, **options: object) -> list[object]:
-    return list(FORMATS[format].read(path, Options(**options), Cursor()))  # type: ignore[arg-type]
 
 
 def failure(format: str, path: Path, **options: object) -> FormatError:

@@ -1,188 +1,20 @@
-"""Formats give back what they wrote, whatever the texts hold; and read what is published."""
+"""Formats in the shapes that their files come in, and the hub's."""
 
 from __future__ import annotations
 
 import gzip
 import json
-import os
-import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from format_records import kinds, lines, read
 
 from mdr.errors import InputError, UnavailableError
 from mdr.formats import FORMATS, export_collection, format_of
-from mdr.formats.records import Asked, Cursor, Graded, Options, Record
+from mdr.formats.records import Asked, Cursor, Graded, Options
 from mdr.types import Passage, Query
 
-SHARED = Path(os.environ.get("MDR_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
-PUBLISHED = SHARED / "raw-formats"
-
-
-def read(format: str, path: Path, **options: object) -> list[Record]:
-    """All records of a path."""
-    return list(FORMATS[format].read(path, Options(**options), Cursor()))  # type: ignore[arg-type]
-
-
-def kinds(records: Iterable[Record]) -> tuple[set[Passage], set[Asked], set[Graded]]:
-    """Records by kind, without their order."""
-    records = list(records)
-    passages, queries, grades = (
-        {record for record in records if isinstance(record, kind)} for kind in (Passage, Asked, Graded)
-    )
-    return passages, queries, grades
-
-
-def lines(path: Path, *rows: object) -> Path:
-    """A file of lines; rows that are no text are written as JSON."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(f"{row if isinstance(row, str) else json.dumps(row)}\n" for row in rows), encoding="utf-8")
-    return path
-
-
-# -- what was written comes back --------------------------------------------------------------------------------
-
-IDS = st.text(st.sampled_from("aZ09#:_-.%ñ語ක"), min_size=1, max_size=6)
-HOSTILE = st.sampled_from(
-    ['"', '""', "\t", "\n", "\r\n", "\r", ",", "\u2028", "\x85", "\x00", "\x1c", "🦆", "<top>", "\\u0041", "﻿"]
-)
-TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | HOSTILE, max_size=4).map("".join)
-ONE_LINE = TEXTS.map(lambda text: "".join(char for char in text if char not in "\t\n\r"))
-
-
-@st.composite
-def collections(
-    draw: st.DrawFn,
-    texts: st.SearchStrategy[str] = TEXTS,
-    langs: tuple[str, ...] = ("fi", "th", "en"),
-    splits: tuple[str, ...] = ("", "dev", "test"),
-    answers: bool = True,
-    twins: bool = True,
-) -> list[Record]:
-    """Passages, queries and grades; a query's grades are in its split and language."""
-    answer_lists = st.lists(texts, max_size=2).map(tuple) if answers else st.just(())
-    passages = [
-        Passage(
-            id,
-            draw(st.sampled_from(langs)),
-            draw(TEXTS),
-            draw(TEXTS),
-            draw(IDS) if twins and draw(st.booleans()) else "",
-        )
-        for id in draw(st.lists(IDS, unique=True, max_size=5))
-    ]
-    queries = [
-        Asked(Query(id, draw(st.sampled_from(langs)), draw(texts)), draw(st.sampled_from(splits)), draw(answer_lists))
-        for id in draw(st.lists(IDS, unique=True, max_size=4))
-    ]
-    grades = [
-        Graded(asked.query.id, passage.id, draw(st.integers(0, 3)), asked.split)
-        for asked in queries
-        for passage in passages
-        if passage.lang == asked.query.lang and draw(st.booleans())
-    ]
-    return [*passages, *queries, *grades]
-
-
-def round_trip(format: str, records: list[Record], **options: object) -> list[Record]:
-    """Write and read; nothing is written for nothing."""
-    if not records:
-        return []
-    with tempfile.TemporaryDirectory() as folder:
-        write = FORMATS[format].write
-        assert write
-        write(records, Path(folder) / "out")
-        return read(format, Path(folder) / "out", **options)
-
-
-FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-@FEW
-@given(collections())
-def test_folder_round_trips(records: list[Record]) -> None:
-    assert round_trip("folder", records) == sorted_like_folder(records)
-
-
-def sorted_like_folder(records: list[Record]) -> list[Record]:
-    """Splits lie in files of their own, read in their order."""
-    order = {Passage: 0, Asked: 1, Graded: 2}
-    return sorted(records, key=lambda record: (order[type(record)], getattr(record, "split", "")))
-
-
-@FEW
-@given(collections())
-def test_tables_round_trip(records: list[Record]) -> None:
-    assert round_trip("tabular", records) == records
-
-
-@FEW
-@given(collections())
-def test_beir_round_trips_but_for_the_splits_of_queries(records: list[Record]) -> None:
-    passages, queries, grades = kinds(records)
-    queries = {asked._replace(split="") for asked in queries}
-    grades = {graded._replace(split=graded.split or "test") for graded in grades}
-    assert kinds(round_trip("beir", records)) == (passages, queries, grades)
-
-
-@FEW
-@given(collections(twins=False))
-def test_dpr_round_trips(records: list[Record]) -> None:
-    assert kinds(round_trip("dpr", records)) == kinds(records)
-
-
-@FEW
-@given(collections(texts=ONE_LINE, langs=("fi",), answers=False))
-def test_trec_round_trips(records: list[Record]) -> None:
-    assert kinds(round_trip("trec", records, lang="fi")) == kinds(records)
-
-
-@pytest.mark.parametrize("format", ["mr-tydi", "miracl"])
-@FEW
-@given(records=collections(texts=ONE_LINE, langs=("fi",), splits=("dev", "test"), answers=False))
-def test_language_files_round_trip(format: str, records: list[Record]) -> None:
-    assert kinds(round_trip(format, records)) == kinds(records)
-
-
-@FEW
-@given(collections(texts=ONE_LINE, langs=("fi", "th"), splits=("dev",), answers=False))
-def test_several_languages_come_back_qualified_and_stay_so(records: list[Record]) -> None:
-    once = round_trip("mr-tydi", records)
-    passages, _, _ = kinds(once)
-    if len({passage.lang for passage in passages}) > 1:
-        assert kinds(round_trip("mr-tydi", once)) == kinds(once)
-        assert all(passage.id.startswith(f"{passage.lang}:") for passage in passages)
-
-
-@pytest.mark.parametrize("text", ["a\tb", "a\nb", "a\rb"])
-def test_topics_refuse_what_they_cannot_hold(tmp_path: Path, text: str) -> None:
-    write = FORMATS["mr-tydi"].write
-    assert write
-    with pytest.raises(InputError, match=r"cannot hold\n.*export to `folder`"):
-        write([Asked(Query("q", "fi", text), "dev")], tmp_path / "out")
-    assert not list((tmp_path / "out").rglob("*.*"))  # nothing half-written
-
-
-def test_grades_across_languages_are_refused_where_files_are_by_language(tmp_path: Path) -> None:
-    write = FORMATS["miracl"].write
-    assert write
-    records = [Passage("p", "th", "", "x"), Asked(Query("q", "fi", "x"), "dev"), Graded("q", "p", 1, "dev")]
-    with pytest.raises(InputError, match=r"'q' \(fi\) has a grade for 'p' \(th\)"):
-        write(records, tmp_path / "out")
-
-
-def test_equal_exports_have_equal_bytes(tmp_path: Path) -> None:
-    write = FORMATS["folder"].write
-    assert write
-    for name in ("a", "b"):
-        write([Passage("p", "fi", "", "x")], tmp_path / name)
-    assert (tmp_path / "a/corpus.jsonl.gz").read_bytes() == (tmp_path / "b/corpus.jsonl.gz").read_bytes()
-
-
-# -- the shapes that files come in --------------------------------------------------------------------------------
+# -- the shapes that files come in ----------------------------------------------------------------------------
 
 
 def test_a_folder_of_folders_is_their_union(tmp_path: Path) -> None:
@@ -385,7 +217,7 @@ def test_a_large_json_array_is_streamed(tmp_path: Path, monkeypatch: pytest.Monk
     ]
 
 
-# -- the hub ------------------------------------------------------------------------------------------------------
+# -- the hub --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
@@ -431,41 +263,3 @@ def test_unknown_formats_and_those_only_read(tmp_path: Path) -> None:
     lines(tmp_path / "kept.txt", "mine")
     with pytest.raises(InputError, match="is not empty"):
         export_collection(None, "folder", tmp_path)  # type: ignore[arg-type]
-
-
-# -- files as published ---------------------------------------------------------------------------------------------
-
-AS_PUBLISHED = [
-    ("mr-tydi", "mrtydi-v1.1", {}, (0, 28643, 30536)),
-    ("miracl", "miracl-v1.0", {}, (0, 13495, 130408)),
-    ("ciral", "ciral-v1.0", {"splits": ("dev", "test-a", "test-a-pools")}, (0, 350, 19862)),
-    ("africlirmatrix", "africlirmatrix-v1.0", {}, (0, 3000, 3767)),
-    ("neuclir", "neuclir22", {}, (0, 2394, 18369)),
-    ("xor", "xor-qa", {}, (0, 5599, 0)),
-    ("mkqa", "mkqa", {}, (0, 800, 0)),
-    ("tydi", "tydiqa-primary", {}, (338, 14, 9)),
-    ("squad", "squad", {}, (20, 194, 194)),
-    ("xquad", "squad/xquad.th.head.json", {}, (10, 97, 194)),
-    ("xquad-r", "squad/xquad-r.en.head.json", {}, (48, 97, 194)),
-    ("dpr", "flagembedding", {"lang": "en"}, (986, 10, 10)),
-    ("trec", "neuclir22/qrels.hc4-neuclir22-fa.test.txt", {}, (0, 0, 2041)),
-]
-
-
-@pytest.mark.skipif(not PUBLISHED.is_dir(), reason=f"no published files at {PUBLISHED}; set MDR_SHARED_DATA")
-@pytest.mark.parametrize(("format", "path", "options", "counts"), AS_PUBLISHED)
-def test_published_files(format: str, path: str, options: dict[str, object], counts: tuple[int, int, int]) -> None:
-    assert tuple(map(len, kinds(read(format, PUBLISHED / path, **options)))) == counts
-    assert FORMATS[format].files(PUBLISHED / path, Options(**options))  # type: ignore[arg-type]
-
-
-@pytest.mark.skipif(not SHARED.is_dir(), reason=f"no shared data at {SHARED}; set MDR_SHARED_DATA")
-def test_sentences_are_cut_as_the_prepared_set_has_them() -> None:
-    ours, _, our_grades = kinds(read("xquad-r", PUBLISHED / "squad/xquad-r.en.head.json"))
-    theirs, _, their_grades = kinds(read("folder", SHARED / "xquad-r-dev", splits=("mono",)))
-    texts = {passage.id: passage.text for passage in theirs}
-    right = {grade.query: texts[grade.passage] for grade in their_grades}
-    mine = {passage.id: passage.text for passage in ours}
-    shared = [grade for grade in our_grades if grade.query in right and grade.split == "mono"]
-    assert len(shared) > 50
-    assert all(mine[grade.passage] == right[grade.query] for grade in shared)

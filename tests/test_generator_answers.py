@@ -1,64 +1,23 @@
-"""Generators against transformers itself; what is cut, what is never written, what is refused."""
+"""Generators against transformers itself: likelihoods, the likeliest questions, draws and batches."""
 
 from __future__ import annotations
 
-import json
-import shutil
-import unicodedata
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import generator_models as tiny
 import numpy as np
 import pytest
-import regex
 import torch
-from safetensors.torch import load_file, save_file
-from tokenizers import pre_tokenizers
+from generator_folders import ASKED, NILE, QUERY, gpt2, llama, load, t5
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
-from mdr.core.languages import LANGUAGES
-from mdr.engines.generator import TransformerGenerator, load_generator
-from mdr.engines.generator_prompts import Prompts
-from mdr.engines.language_models import Draft, shared_batches
+from mdr.engines.language_models import shared_batches
 from mdr.engines.sampling import draw, repeats, stream
 from mdr.engines.vocabulary_scripts import VocabularyScripts
-from mdr.errors import ModelError
 from mdr.types import Passage, Query
 
-QUERY = Query("q", "en", "Which river flows through Cairo?")
-NILE = tiny.PASSAGES[0]
-
-
-@pytest.fixture(scope="module")
-def t5(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.generator(tmp_path_factory.mktemp("t5"))
-
-
-@pytest.fixture(scope="module")
-def gpt2(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.generator(tmp_path_factory.mktemp("gpt2"), "gpt2", vocabulary="bytes")
-
-
-@pytest.fixture(scope="module")
-def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.generator(tmp_path_factory.mktemp("llama"), "llama", chat_template=tiny.CHAT)
-
-
-@pytest.fixture
-def copy(tmp_path: Path, t5: Path) -> Path:
-    return Path(shutil.copytree(t5, tmp_path / "copy"))
-
-
-def load(folder: Path, **overrides: Any) -> TransformerGenerator:
-    found = load_generator(str(folder), device="cpu", precision="float32", overrides=overrides)
-    assert isinstance(found, TransformerGenerator)
-    return found
-
-
-def change(path: Path, **values: Any) -> None:
-    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+__all__ = ["gpt2", "llama", "t5"]  # fixtures
 
 
 # -- likelihood against transformers' own loss ----------------------------------------------------------------
@@ -78,9 +37,6 @@ def causal_loss(folder: Path, prompt: str, target: str) -> float:
     with torch.no_grad():
         ids, labels = torch.tensor([read + answer]), torch.tensor([[-100] * len(read) + answer])
         return float(network(input_ids=ids, labels=labels).loss)
-
-
-ASKED = "Passage: {}. Please write a question based on this passage in English."
 
 
 def test_likelihood_of_an_encoder_decoder(t5: Path) -> None:
@@ -182,185 +138,6 @@ def test_repeats_are_the_ends_of_runs_seen_before() -> None:
     assert repeats([1, 2, 3, 1, 2]) == [3]
     assert repeats([1, 2, 3, 1, 2, 4, 1, 2]) == [3, 4]
     assert repeats([5, 5]) == [] and repeats([5, 5, 5]) == [5] and repeats([]) == []
-
-
-# -- the instruction stays whole ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind", ["t5", "gpt2", "llama"])
-@pytest.mark.parametrize("length", [80, 96])
-def test_the_passage_is_cut_and_the_instruction_is_not(kind: str, length: int, request: pytest.FixtureRequest) -> None:
-    folder = request.getfixturevalue(kind)
-    generator = load(folder, max_length=length)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    for passage in (tiny.PASSAGES[5], Passage("p", "th", "", tiny.PASSAGES[3].text * 40)):
-        [ids] = generator._prompts.inputs([passage], ["en"])
-        assert length - 4 <= len(ids) <= length
-        text = tokenizer.decode(ids, skip_special_tokens=True)
-        before, after = ASKED.split("{}")
-        assert text.strip().startswith(before) and text.strip().endswith(after)
-        kept = text.strip().removeprefix(before).removesuffix(after)
-        assert len(kept) > 10 and passage.full_text.startswith(kept)
-
-
-@pytest.mark.parametrize("length", range(12, 40))
-def test_the_cut_holds_where_passage_and_instruction_grow_together(t5: Path, length: int) -> None:
-    """Beside other letters the passage's first word takes more tokens than on its own."""
-    generator = load(t5, prompt="qq{passage}zz {lang}", max_length=length)
-    [ids] = generator._prompts.inputs([tiny.PASSAGES[5]], ["en"])
-    assert length - 8 <= len(ids) <= length
-    assert AutoTokenizer.from_pretrained(t5).decode(ids, skip_special_tokens=True).endswith("zz en")
-
-
-def test_short_passages_are_whole(t5: Path) -> None:
-    [ids] = load(t5)._prompts.inputs([NILE], ["en"])
-    expected = AutoTokenizer.from_pretrained(t5)(ASKED.format("Nile " + NILE.text)).input_ids
-    assert ids == expected
-
-
-def test_an_instruction_longer_than_all_is_said(t5: Path) -> None:
-    with pytest.raises(ModelError, match="the instruction takes") as caught:
-        load(t5, max_length=20).write([NILE], ["en"], n=1, seed=1)
-    assert caught.value.remedy
-
-
-def test_long_queries_are_cut(t5: Path) -> None:
-    generator = load(t5, max_query_length=8, target="{query}")
-    [ids] = generator._prompts.targets(["river " * 500])
-    assert len(ids) == 9 and ids[-1] == 1
-
-
-def test_a_network_without_more_positions_is_not_asked_for_them(gpt2: Path) -> None:
-    generator = load(gpt2, max_length=4096)
-    [ids] = generator._prompts.inputs([tiny.PASSAGES[5]], ["en"])
-    [answer] = generator._prompts.targets(["river " * 500])
-    assert len(ids) + len(answer) <= 256
-    assert np.isfinite(generator.log_likelihood([Query("q", "en", "river " * 500)], [tiny.PASSAGES[5]])).all()
-
-
-def test_control_tokens_in_texts_are_not_the_models(t5: Path) -> None:
-    prompts: Prompts = load(t5)._prompts
-    [ids] = prompts.inputs([Passage("p", "en", "", "one</s><pad></S> two <fi>three<</s>/s>")], ["en"])
-    assert set(ids[:-1]) & {0, 1, 2, 3, 4, 5} == set() and ids[-1] == 1
-    [answer] = prompts.targets(["why</s> <en>?"])
-    assert set(answer[:-1]) & {0, 1, 2, 3, 4, 5} == set()
-
-
-# -- what is never written ------------------------------------------------------------------------------------
-
-
-def letters(texts: list[str]) -> set[str]:
-    """First words of the Unicode names of all letters."""
-    return {unicodedata.name(char).split(" ")[0] for text in texts for char in text if char.isalpha()}
-
-
-def prefer(folder: Path, script: str) -> None:
-    """Make a copied model want the tokens with a script's letters, by a vector that all its decoder's states share."""
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    wanted = [token for piece, token in tokenizer.get_vocab().items() if script in {n.split(" ")[0] for n in map(
-        lambda char: unicodedata.name(char, ""), piece)}]  # fmt: skip
-    assert len(wanted) >= 10
-    weights = load_file(folder / "model.safetensors")
-    weights["shared.weight"][:, 0] = -3
-    weights["shared.weight"][wanted, 0] = 9
-    norm = weights["decoder.final_layer_norm.weight"]
-    norm[0] = 12 * norm.abs().max()
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-
-
-@pytest.mark.parametrize(
-    ("script", "own", "others"), [("CYRILLIC", "ru", ("en", "fi", "th", "ja")), ("THAI", "th", ("en", "ru", "ja"))]
-)
-def test_a_model_that_wants_one_script_writes_it_in_its_languages_only(
-    copy: Path, script: str, own: str, others: tuple[str, ...]
-) -> None:
-    prefer(copy, script)
-    generator = load(copy, max_query_length=16, temperature=0.5)
-    mine = [question for each in generator.write(tiny.PASSAGES, [own] * 6, n=3, seed=1) for question in each]
-    assert script in letters(mine)
-    for lang in others:
-        found = [question for each in generator.write(tiny.PASSAGES, [lang] * 6, n=3, seed=1) for question in each]
-        assert script not in letters(found) and letters(found)
-
-
-SCRIPTS = {"en": "Latin", "ru": "Cyrillic", "th": "Thai", "ja": "Han Hiragana Katakana", "ko": "Hangul", "el": "Greek"}
-
-
-@pytest.mark.parametrize("lang", SCRIPTS)
-def test_pieces_are_of_the_languages_scripts(lang: str, t5: Path) -> None:
-    """Against the Unicode tables of another library."""
-    own = "".join(rf"\p{{Script={name}}}" for name in ("Latin", "Inherited", "Common", *SCRIPTS[lang].split()))
-    fits = regex.compile(rf"([^\p{{L}}\p{{M}}]|[{own}])*")
-    tokenizer = AutoTokenizer.from_pretrained(t5)
-    allowed = VocabularyScripts(tokenizer, tiny.VOCABULARY).allowed(lang)
-    for piece, token in tokenizer.get_vocab().items():
-        expected = bool(fits.fullmatch(piece)) and token > 5 and not piece.startswith("<0x") and "\n" not in piece
-        assert allowed[token] == expected, piece
-    assert not allowed[len(tokenizer) :].any()
-
-
-def test_parts_of_characters_may_be_what_they_can_become(gpt2: Path) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(gpt2)
-    scripts = VocabularyScripts(tokenizer, tiny.VOCABULARY)
-    every = {"en", "ru", "th", "vi", "el"}
-    allowed = {lang: scripts.allowed(lang) for lang in every}
-    for text, place, langs in (
-        ("a", 0, every),
-        ("д", 0, {"ru"}),
-        ("λ", 0, {"el"}),
-        ("ä", 0, every),
-        ("ไ", 0, {"th"}),  # begins the scripts of India, too
-        ("ế", 0, every),  # begins much else
-        ("ä", 1, every),  # what goes on was judged where it began
-    ):
-        token = byte_token(tokenizer, text, place)
-        assert {lang for lang, mask in allowed.items() if mask[token]} == langs, text
-    assert byte_token(tokenizer, "\n", 0) in scripts.breaks
-
-
-def byte_token(tokenizer: Any, text: str, place: int) -> int:
-    shown = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False).pre_tokenize_str(text)[0][0]
-    assert len(shown) == len(text.encode())
-    return int(tokenizer.get_vocab()[shown[place]])
-
-
-def test_every_language_has_its_scripts(t5: Path) -> None:
-    scripts = VocabularyScripts(AutoTokenizer.from_pretrained(t5), tiny.VOCABULARY)
-    for lang, row in LANGUAGES.items():
-        assert scripts.allowed(lang).any(), row.script
-
-
-def test_questions_have_no_control_token_and_stop_at_the_longest(t5: Path) -> None:
-    generator = load(t5, max_query_length=5, top_k=400, temperature=3.0)
-    tokenizer = AutoTokenizer.from_pretrained(t5)
-    found = [question for each in generator.write(tiny.PASSAGES, ["fi"] * 6, n=20, seed=2) for question in each]
-    assert not any(mark in question for mark in (*tiny.SPECIAL, "<0x", "\ufffd") for question in found)
-    assert max(len(tokenizer(text, add_special_tokens=False).input_ids) for text in found) <= 8
-
-
-def test_a_line_is_a_question(gpt2: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A model that ends its line instead of its text is stopped there, and what it wrote is kept."""
-    generator = load(gpt2, top_k=1)
-    tokenizer = AutoTokenizer.from_pretrained(gpt2)
-    said = tokenizer("Nile?\nCairo").input_ids
-    steps: list[int] = []
-
-    def extend(draft: Draft, tokens: torch.Tensor) -> torch.Tensor:
-        steps.append(len(tokens))
-        logits = torch.zeros(len(tokens), tiny.VOCABULARY)
-        logits[:, said[len(steps)]] = 1
-        return logits
-
-    def start(inputs: list[list[int]], prefix: list[int]) -> Draft:
-        draft = Draft(generator._language_model, torch.zeros(len(inputs), tiny.VOCABULARY), None, torch.zeros(1))
-        draft.logits[:, said[0]] = 1
-        return draft
-
-    monkeypatch.setattr(generator._language_model, "extend", extend)
-    monkeypatch.setattr(generator._language_model, "start", start)
-    monkeypatch.setattr(Draft, "select", lambda draft, rows: None)
-    assert generator.write([NILE], ["en"], n=1, seed=1) == [["Nile?"]]
-    assert len(steps) == said.index(tokenizer("\n").input_ids[0])
 
 
 # -- batches --------------------------------------------------------------------------------------------------

@@ -13,35 +13,15 @@ from typing import Any
 import generator_models as tiny
 import numpy as np
 import pytest
+from generator_folders import NILE, QUERY, change, copy, load, t5
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertForMaskedLM
 
 from mdr.engines.generator import load_generator
 from mdr.engines.generator_folder import read_generator_folder
 from mdr.errors import InputError, ModelError
-from mdr.ports import Generator
-from mdr.types import Query
 
-QUERY = Query("q", "en", "Which river flows through Cairo?")
-NILE = tiny.PASSAGES[0]
-
-
-@pytest.fixture(scope="module")
-def t5(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.generator(tmp_path_factory.mktemp("t5"))
-
-
-@pytest.fixture
-def copy(tmp_path: Path, t5: Path) -> Path:
-    return Path(shutil.copytree(t5, tmp_path / "copy"))
-
-
-def load(folder: Path) -> Generator:
-    return load_generator(str(folder), device="cpu", precision="float32")
-
-
-def change(path: Path, **values: Any) -> None:
-    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+__all__ = ["copy", "t5"]  # fixtures
 
 
 def nudge(folder: Path) -> None:

@@ -1,9 +1,7 @@
-"""The train stage end to end on tiny models: from pairs, lists and texts to a folder that others read, killed and
-resumed, refused where it makes no sense."""
+"""The train stage end to end on tiny models: a folder that others read, killed and resumed, by one process or two."""
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
 import shutil
@@ -13,64 +11,22 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import encoder_models as tiny_models
 import numpy as np
 import pytest
 import torch
+from encoder_training import bert, settings, static, steps, train
 from streams import ended
-from training_stage import WORDS, Run, given, pairs
+from training_stage import Folders, given, pairs
 
 from mdr import pipeline
-from mdr.engines.encoder import find_model, load_encoder
-from mdr.errors import ArtefactError, FormatError, InputError, MissingError
+from mdr.engines.encoder import load_encoder
+from mdr.errors import ArtefactError, InputError
 from mdr.pipeline import Recipe, Step
 from mdr.ports import Encoder
 from mdr.recipes.baselines import prepare
-from mdr.storage.artefacts import Artefact, ArtefactStore
-from mdr.storage.pairs import Pair, Pairs, PairWriter, Scored
-from mdr.training.texts import load_texts
-from mdr.types import Event, Passage, Query
+from mdr.storage.artefacts import ArtefactStore
 
-
-class Engines:
-    """What the stage needs of them."""
-
-    def encoder(self, name: str) -> Encoder:
-        return load_encoder(name, device="cpu", precision="float32")
-
-    def model_folder(self, name: str) -> Path:
-        return find_model(name)
-
-
-def settings(start: Path, **changes: Any) -> dict[str, Any]:
-    values: dict[str, Any] = {
-        "start": str(start),
-        "device": "cpu",
-        "precision": "float32",
-        "objectives": [{"loss": "contrast", "batch": 4, "sources": {"labelled": 1.0}}],
-        "training": {"steps": 6, "rate": 1e-3, "checkpoint": 2},
-    }
-    return {**values, **changes}
-
-
-def steps(store: ArtefactStore, values: dict[str, Any], **inputs: Artefact) -> Run:
-    recipe = Recipe("r", (Step("model", "train", values, {slot: slot for slot in inputs}),))
-    return pipeline.run(recipe, store, Engines(), given=inputs)  # type: ignore[arg-type]
-
-
-def train(store: ArtefactStore, values: dict[str, Any], **inputs: Artefact) -> tuple[Artefact, list[Event]]:
-    made, events = ended(steps(store, values, **inputs))
-    return made["model"], events
-
-
-@pytest.fixture(scope="module")
-def static(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_models.static(tmp_path_factory.mktemp("static"))
-
-
-@pytest.fixture(scope="module")
-def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_models.sentence_transformer(tmp_path_factory.mktemp("bert"))
+__all__ = ["bert", "static"]  # fixtures
 
 
 @pytest.mark.parametrize("kind", ["static", "bert"])
@@ -132,92 +88,6 @@ def test_a_run_that_was_stopped_goes_on_and_ends_alike(
     assert not list(resumed.folder.glob(".*"))
 
 
-def test_every_kind_of_source_is_drawn_from(store: ArtefactStore, tmp_path: Path, bert: Path) -> None:
-    scored = tmp_path / "s"
-    scored.mkdir()
-    with PairWriter(scored) as writer:
-        for number in range(4):
-            writer.passages(Passage(f"c{number}{place}", "en", "", f"{WORDS[number]} {place}") for place in range(3))
-            ids = tuple(f"c{number}{place}" for place in range(3))
-            writer.score(Scored(Query(f"q{number}", "en", WORDS[number]), ids, (-1.0, -2.0, -3.0)))
-    objectives = [
-        {"loss": "contrast", "batch": 4, "sources": {"labelled": 1.0, "mined": 2.0}},
-        {"loss": "listwise", "batch": 2, "sources": {"scored": 1.0}, "teacher_scale": 10, "whole_batch": True},
-        {"loss": "semantic", "batch": 6, "sources": {"translation": 1.0}, "weight": 0.1},
-        {"loss": "language", "batch": 6, "sources": {"language": 1.0}, "weight": 0.1},
-    ]
-    values = settings(bert, objectives=objectives, sources={"candidates": 2, "holdout": 0.4, "negatives": 1})
-    _, events = train(
-        store,
-        values,
-        labelled=given(store, pairs(tmp_path / "p")),
-        mined=given(store, pairs(tmp_path / "m", origin="mined")),
-        scored=given(store, scored),
-        texts=texts_artefact(store, tmp_path),
-    )
-    losses: set[str] = set()
-    for event in events:
-        losses |= set(event.data.get("losses", ()))
-    assert losses >= {"loss", "listwise scored", "semantic translation", "language language", "contrast labelled+mined"}
-    assert any("dev" in event.data for event in events), "held-out pairs choose the weights"
-
-
-def texts_artefact(store: ArtefactStore, folder: Path, **options: Any) -> Artefact:
-    root = folder / "texts"
-    if not root.exists():
-        _lines(
-            root / "parallel" / "tico19" / "multi.jsonl.gz",
-            [{"texts": {lang: f"{lang} {word}" for lang in ("en", "fi", "sw")}} for word in WORDS],
-        )
-        _lines(
-            root / "passages" / "en.jsonl.gz",
-            [{"lang": "en", "source": "x", "title": word, "text": " ".join([word, *WORDS, *WORDS])} for word in WORDS],
-        )
-    step = Step("texts", "read-texts", {"path": str(root), "langs": ("en", "fi", "sw"), **options})
-    return ended(pipeline.run(Recipe("t", (step,)), store, Engines()))[0]["texts"]  # type: ignore[arg-type]
-
-
-def _lines(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with gzip.open(path, "wt", encoding="utf-8") as stream:
-        stream.writelines(json.dumps(row) + "\n" for row in rows)
-
-
-def test_texts_are_kept_and_limited(store: ArtefactStore, tmp_path: Path) -> None:
-    whole = load_texts(texts_artefact(store, tmp_path).folder)
-    assert len(whole.meanings) == 10 and len(whole.passages) == 10
-    few = load_texts(texts_artefact(store, tmp_path, parallel=4).folder)
-    assert len(few.meanings) == len(few.sources) == 4 and len(few.passages) == 10
-    two = load_texts(texts_artefact(store, tmp_path, parallel_langs=("en", "fi")).folder)
-    told = {two.langs[member] for meaning in two.meanings for member in meaning}
-    assert told == {"en", "fi"} and "sw" in two.langs
-
-
-def test_tables_of_aligned_texts_are_read(store: ArtefactStore, tmp_path: Path, static: Path) -> None:
-    """Languages by their heads; a line is a meaning; unknown languages and empty cells are nothing. Enough to train."""
-    folder = tmp_path / "texts" / "parallel" / "own"
-    folder.mkdir(parents=True)
-    lines = ["en\tfi\ttlh\tsw", *(f"en {word}\tfi {word}\tklingon\t" for word in WORDS), "alone\t\t\t", "a\tb\tc\td"]
-    (folder / "table.tsv").write_text("\r\n".join(lines) + "\r\n", encoding="utf-8")
-    made = texts_artefact(store, tmp_path)
-    read = load_texts(made.folder)
-    told = [{read.langs[member]: read.texts[member] for member in meaning} for meaning in read.meanings]
-    assert told == [*({"en": f"en {word}", "fi": f"fi {word}"} for word in WORDS), {"en": "a", "fi": "b", "sw": "d"}]
-    assert read.passages == [] and set(read.sources) == {"own"}
-    semantic = {"loss": "semantic", "batch": 6, "sources": {"translation": 1.0}}
-    model, _ = train(store, settings(static, objectives=[semantic]), texts=made)
-    assert model.manifest.counts["texts"] == 24, "what stands alone is a text, too"
-    (folder / "table.tsv").write_text("en\tfi\na\tb\nonly one\n")
-    with pytest.raises(FormatError, match=r"table.tsv:3: has 1 cells, the heading 2"):
-        texts_artefact(store, tmp_path)
-    (folder / "table.tsv").write_text("hello\tworld\n")
-    with pytest.raises(FormatError, match=r"table.tsv:1: names fewer than two languages"):
-        texts_artefact(store, tmp_path)
-    (folder / "table.tsv").unlink()
-    with pytest.raises(MissingError, match="neither parallel texts nor passages"):
-        texts_artefact(store, tmp_path)
-
-
 def test_two_towers_learn_apart(store: ArtefactStore, tmp_path: Path, bert: Path) -> None:
     model, _ = train(store, settings(bert, tied=False), labelled=given(store, pairs(tmp_path / "p")))
     encoder = load_encoder(str(model.folder), device="cpu", precision="float32")
@@ -241,7 +111,7 @@ def test_the_dev_collection_chooses_the_weights(
     store: ArtefactStore, tmp_path: Path, static: Path, tiny: Path
 ) -> None:
     recipe = Recipe("c", (prepare("folder", str(tiny)),))
-    collection = ended(pipeline.run(recipe, store, Engines()))[0]["collection"]  # type: ignore[arg-type]
+    collection = ended(pipeline.run(recipe, store, Folders()))[0]["collection"]  # type: ignore[arg-type]
     values = settings(static, training={"steps": 6, "rate": 0.5, "every": 2}, sources={"split": "dev"})
     _, events = train(store, values, labelled=given(store, pairs(tmp_path / "p")), dev=collection)
     looks = [event.data["dev"] for event in events if "dev" in event.data]
@@ -257,7 +127,7 @@ def test_the_fingerprint_is_of_the_model_that_training_begins_from(
 ) -> None:
     """Without a name it begins from the base encoder, whatever encoder is set for searching."""
 
-    class Named(Engines):
+    class Named(Folders):
         def encoder(self, name: str) -> Encoder:
             return super().encoder(name or str(bert))
 
@@ -288,51 +158,6 @@ def test_a_guide_counts_by_its_weights_and_must_cut_texts_alike(
         train(store, {**values, "guide": str(static)}, labelled=source)
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"objectives": [{"sources": {"mined": 1.0}}]}, "draws from 'mined'; the sources are labelled"),
-        ({"objectives": [{"loss": "likelihood", "sources": {"labelled": 1.0}}]}, "cannot learn 'likelihood'"),
-        ({"objectives": [{"loss": "listwise", "sources": {"labelled": 1.0}}]}, "listwise needs candidates"),
-        ({"objectives": [{"loss": "alignment", "sources": {"labelled": 1.0}}]}, "alignment needs candidates"),
-        ({"objectives": [{"loss": "margin", "sources": {"labelled": 1.0}}]}, "first candidate for the answer"),
-        ({"sources": {"holdout": 0.999}}, "'labelled' has no pairs"),
-        ({"lora": {"rank": 2}}, "static model"),
-        ({"tied": False}, "static model"),
-    ],
-)
-def test_what_makes_no_sense_is_said(
-    changes: dict[str, Any], message: str, store: ArtefactStore, tmp_path: Path, static: Path
-) -> None:
-    with pytest.raises(InputError, match=message):
-        train(store, settings(static, **changes), labelled=given(store, pairs(tmp_path / "p")))
-    assert store.names() == []
-
-
-def test_poor_sources_are_said(store: ArtefactStore, tmp_path: Path, static: Path) -> None:
-    with pytest.raises(InputError, match="nothing to learn from"):
-        train(store, settings(static))
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    with PairWriter(empty) as writer:
-        writer.drop(Pair(Query("q", "en", "x"), ()))
-    with pytest.raises(InputError, match="'labelled' has no pairs"):
-        train(store, settings(static), labelled=given(store, empty))
-
-    lonely = tmp_path / "lonely"
-    pairs(lonely)
-    more = tmp_path / "more"
-    more.mkdir()
-    with PairWriter(more) as writer:
-        known = Pairs(lonely)
-        writer.passages(known.passages.values())
-        writer.passages([Passage("sw0", "sw", "", "mto")])
-        for pair in [*known, Pair(Query("qsw", "sw", "mto"), ("sw0",))]:
-            writer.add(pair)
-    _, events = train(store, settings(static), labelled=given(store, more))
-    assert any(event.kind == "warning" and "sw has 1 pair" in event.message for event in events)
-
-
 def test_two_trainings_of_one_artefact_do_not_meet(store: ArtefactStore, tmp_path: Path, static: Path) -> None:
     source = given(store, pairs(tmp_path / "p"))
     first = steps(store, settings(static), labelled=source)
@@ -352,7 +177,7 @@ def test_two_processes_make_one_artefact(store: ArtefactStore, tmp_path: Path, b
         "import sys, json; sys.path.insert(0, sys.argv[1])\n"
         "from pathlib import Path\n"
         "import torch; torch.set_num_threads(1)\n"
-        "import test_train_stage as here\n"
+        "import encoder_training as here\n"
         "from mdr.storage.artefacts import ArtefactStore\n"
         "store = ArtefactStore(Path(sys.argv[2]))\n"
         "here.train(store, json.loads(sys.argv[3]), labelled=store.get(sys.argv[4]))\n"
