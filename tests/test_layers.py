@@ -23,6 +23,7 @@ LAYERS = {
     6: ("mdr.ui", "mdr.cli", "mdr.__main__", "app"),
 }
 FILES = sorted(path.relative_to(ROOT).as_posix() for path in [*(ROOT / "mdr").rglob("*.py"), *ROOT.glob("app.py")])
+TESTS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py") if path.stat().st_size)
 LONGEST = 300
 
 
@@ -104,7 +105,7 @@ def test_only_edges_talk(file: str) -> None:
         assert {name.split(".")[0] for _, name in imports_of(file)} & {"tqdm", "logging", "rich", "typer"} == set()
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", [*FILES, *TESTS])
 def test_modules_are_short_and_say_what_they_are_for(file: str) -> None:
     text = (ROOT / file).read_text(encoding="utf-8")
     assert len(text.splitlines()) <= LONGEST
