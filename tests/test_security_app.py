@@ -22,9 +22,9 @@ from tests.door import PASSWORD, cheap_hashes  # noqa: F401
 KNOWN = re.compile(
     r"/gradio_api/(user|login_check|app_id|info|openapi\.json|file[=/]|reset|heartbeat/|run/|api/|call/|queue/|cancel|"
     r"upload|startup-events|theme\.css|mcp)|/(config/?|static/.*|assets/.*|svelte/.*|favicon\.ico|theme\.css|robots\.txt|"
-    r"pwa_icon.*|manifest\.json|gradio_api/deep_link)?$"
+    r"pwa_icon.*|manifest\.json|gradio_api/deep_link)?$|/(healthz|readyz|metrics)$"
 )
-"""What of Gradio's this app uses, or what does no harm."""
+"""What of Gradio's this app uses, or what does no harm, and what machines ask."""
 
 
 @pytest.fixture(scope="module")
