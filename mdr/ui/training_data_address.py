@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from math import isfinite
 from typing import Any
-from urllib.parse import urlencode
 
 from mdr.storage.pair_browser import PairFilter
+from mdr.ui.addressed import Reader, address_of, page, read, whole
 
 REPORT = "report"
 _LIMIT = 1_000
@@ -36,14 +36,9 @@ class View:
 
     @classmethod
     def of(cls, given: Mapping[str, str]) -> View:
-        """What an address asks; what is not understood counts as not given."""
-        values: dict[str, Any] = {}
-        for field in fields(cls):
-            text = given.get(field.name, "").encode("utf-8", "replace").decode()[:_LIMIT].strip()
-            value = _READ.get(field.name, str)(text) if text else None
-            if value is not None:
-                values[field.name] = value
-        return cls(**values)
+        """What an address asks."""
+        cut = {name: text.encode("utf-8", "replace").decode()[:_LIMIT].strip() for name, text in given.items()}
+        return read(cut, cls(), _READ)
 
     @property
     def filter(self) -> PairFilter:
@@ -56,15 +51,8 @@ class View:
         return bool(self.filter.asked) or self.low is not None or self.high is not None
 
     def address(self, **changes: Any) -> str:
-        """The address of this view, or of one that differs; what is as usual is left out."""
-        view, usual = replace(self, **changes), View()
-        values = {field.name: getattr(view, field.name) for field in fields(view)}
-        asked = {name: value for name, value in values.items() if value != getattr(usual, name)}
-        return f"?{urlencode(asked)}"
-
-
-def _whole(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+        """The address of this view, or of one that differs."""
+        return address_of(asdict(replace(self, **changes)), asdict(View()))
 
 
 def _number(text: str) -> float | None:
@@ -75,4 +63,4 @@ def _number(text: str) -> float | None:
     return value if isfinite(value) else None
 
 
-_READ: Mapping[str, Any] = {"round": _whole, "page": lambda text: _whole(text) or None, "low": _number, "high": _number}
+_READ: Mapping[str, Reader] = {"round": whole, "page": page, "low": _number, "high": _number}
