@@ -16,6 +16,7 @@ import threading
 import traceback
 from collections.abc import Mapping
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
@@ -25,8 +26,18 @@ from mdr.settings import Settings
 from mdr.types import Event
 
 _log = logging.getLogger(__name__)
-REQUEST: ContextVar[str] = ContextVar("request", default="")
-"""The id of the request that is being answered; every line about it carries it."""
+
+
+@dataclass
+class Asked:
+    """A request that is being answered. Every line about it carries its id; `refused`: the status that it deserves,
+    where somebody who cannot set it knows."""
+
+    id: str
+    refused: int = 0
+
+
+REQUEST: ContextVar[Asked | None] = ContextVar("request", default=None)
 FIELDS = ("route", "method", "status", "ms", "url", "stage", "kind")
 """What a line may say beside its words."""
 _GIVEN = re.compile(r"[0-9A-Za-z._-]{8,64}")
@@ -67,7 +78,8 @@ class Json(logging.Formatter):
 
 def _extra(record: logging.LogRecord) -> dict[str, Any]:
     found = {name: getattr(record, name) for name in FIELDS if hasattr(record, name)}
-    return {"request": REQUEST.get(), **found} if REQUEST.get() else found
+    asked = REQUEST.get()
+    return {"request": asked.id, **found} if asked else found
 
 
 def _places(trouble: Any) -> str:

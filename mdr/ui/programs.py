@@ -11,6 +11,8 @@ import gradio as gr
 from mdr.core.stopping import wanted
 from mdr.errors import MdrError
 from mdr.settings import Settings
+from mdr.ui.logs import REQUEST
+from mdr.ui.requests import status_of
 
 _log = logging.getLogger(__name__)
 
@@ -23,6 +25,8 @@ def answering(settings: Settings) -> Iterator[None]:
         with wanted(settings.search_seconds):
             yield
     except MdrError as error:
+        if asked := REQUEST.get():
+            asked.refused = status_of(error)
         raise gr.Error(str(error), print_exception=False) from error
     except gr.Error:
         raise

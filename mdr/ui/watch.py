@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mdr.ui.logs import REQUEST, request_id
+from mdr.ui.logs import REQUEST, Asked, request_id
 
 _log = logging.getLogger("mdr.requests")
 ROUTES: Mapping[str, str] = {
@@ -67,14 +67,16 @@ class Watch:
             await self._app(scope, receive, send)
             return
         began, status = time.perf_counter(), 500
-        id = request_id(Headers(scope=scope).get("x-request-id", ""))
-        token = REQUEST.set(id)
+        asked = Asked(request_id(Headers(scope=scope).get("x-request-id", "")))
+        token = REQUEST.set(asked)
 
         async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
+                if message["status"] == 500:  # which is all that Gradio says
+                    message["status"] = asked.refused or 500
                 status = message["status"]
-                MutableHeaders(scope=message)["x-request-id"] = id
+                MutableHeaders(scope=message)["x-request-id"] = asked.id
             await send(message)
 
         try:
