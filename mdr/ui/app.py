@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,6 +17,7 @@ from mdr.cli.progress import telling
 from mdr.errors import InputError, StorageError
 from mdr.settings import Settings
 from mdr.types import Query
+from mdr.ui import logs
 from mdr.ui.examples import examples
 from mdr.ui.render import Renderer
 from mdr.workbench import SAMPLE, Workbench
@@ -76,29 +77,36 @@ def serve(workbench: Workbench, collection: str = SAMPLE) -> gr.Blocks:
     from gradio.themes.utils.fonts import Font
     from starlette.middleware import Middleware
 
-    from mdr.ui.admission import Admission
+    from mdr.ui.admission import Admission, limits
     from mdr.ui.evaluate_routes import EvaluationRoutes
     from mdr.ui.explaining import Explaining
     from mdr.ui.grading import Routes
+    from mdr.ui.health import HealthRoutes
     from mdr.ui.judging_routes import JudgingRoutes
+    from mdr.ui.metrics import Metrics
     from mdr.ui.runs_routes import RunsRoutes
     from mdr.ui.security import Guard
     from mdr.ui.security_fetch import forbid_fetching
     from mdr.ui.sign_in_page import SignInPage
     from mdr.ui.training_data_routes import TrainingDataRoutes
+    from mdr.ui.watch import Watch
 
     settings, render = workbench.settings, Renderer(workbench.settings.assets)
+    admission, health = Admission(limits(settings)), workbench.health(collection)
+    metrics = Metrics(workbench, health, admission)
     routes = [*Routes(workbench, collection, render).routes(), *SignInPage(workbench, render).routes()]
     routes += Explaining(workbench, collection, render).routes()
     routes += JudgingRoutes(workbench, collection, render).routes()
     routes += EvaluationRoutes(workbench, collection, render).routes()
     routes += TrainingDataRoutes(workbench, render).routes() + RunsRoutes(workbench, render).routes()
+    routes += HealthRoutes(settings, health, metrics).routes()
     head = _head(settings.assets)
+    watch = Middleware(Watch, seen=metrics.seen)
     guard = Middleware(
         Guard,
         settings=settings,
         session=lambda token: workbench.accounts.person(token),
-        admission=Admission(),
+        admission=admission,
         head=head,
     )
     forbid_fetching()
@@ -115,7 +123,7 @@ def serve(workbench: Workbench, collection: str = SAMPLE) -> gr.Blocks:
             share=False,
             quiet=True,
             ssr_mode=False,
-            app_kwargs={"routes": routes, "middleware": [guard]},
+            app_kwargs={"routes": routes, "middleware": [watch, guard]},
             max_file_size="20mb",
             mcp_server=_mcp_works(),
             prevent_thread_lock=True,
@@ -148,16 +156,21 @@ def _mcp_works() -> bool:
 def main(settings: Settings | None = None) -> None:
     """Prepare the sample collection, then serve until stopped. Gradio is imported beside the engines' loading."""
     workbench = Workbench(settings)
-    said = console(sys.stderr)
+    logs.set_up(workbench.settings)
+    said, as_lines = console(sys.stderr), workbench.settings.logs == "json"
     with ThreadPoolExecutor(1) as beside:
         imported = beside.submit(importlib.import_module, "gradio")
-        with telling(said) as tell:
+        with nullcontext(logs.tell) if as_lines else telling(said) as tell:
             for event in workbench.prepare_sample():
                 tell(event)
         warm(workbench)
         imported.result()
     app = serve(workbench)
-    said.print(f"mdr is at {app.local_url}")
+    logs.adopt()
+    if as_lines:
+        logs.tell_address(app.local_url)
+    else:
+        said.print(f"mdr is at {app.local_url}")
     app.block_thread()
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import gradio as gr
 
-from mdr.errors import MdrError
 from mdr.services.comparison_data import many_as_data, one_as_data
+from mdr.ui.programs import answering
 from mdr.ui.render import Renderer
 from mdr.workbench import Workbench
 
@@ -43,12 +43,10 @@ class ComparePage:
                 depth: How many passages of each system to compare on one question, 1 to 100.
             """
             comparing = self._workbench.comparing(self._collection)
-            try:
+            with answering(self._workbench.settings):
                 if query.strip():
                     return one_as_data(comparing.question(first, second, query, depth=depth))
                 return many_as_data(comparing.questions(first, second, measure))
-            except MdrError as error:
-                raise gr.Error(str(error)) from error
 
         return compare
 

@@ -60,6 +60,7 @@ class CompareView:
             about |= self._one(asked) if asked.q.strip() or asked.id else self._many(asked)
         except MdrError as error:
             about |= {"problem": error.problem, "remedy": error.remedy}
+        about["may_start"] = self._workbench.runs.may_start(person)
         return self._render("compare", {**self._controls(asked), **about})
 
     def _controls(self, asked: Compared) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from typing import Any
 
 import gradio as gr
 
-from mdr.errors import MdrError
 from mdr.services.grade_sources import SOURCES, Grading
 from mdr.ui.compare_page import frame
+from mdr.ui.programs import answering
 from mdr.ui.render import Renderer
 from mdr.ui.visitors import who
 from mdr.workbench import Workbench
@@ -46,14 +46,12 @@ class EvaluatePage:
                 evaluation: The name of an evaluation; the usual one if empty.
             """
             measuring = self._workbench.measuring(self._collection)
-            try:
+            with answering(self._workbench.settings):
                 grading = Grading(source=grades, policy=policy)  # type: ignore[arg-type]  # checked where it is used
                 measuring.sources.allow(grading, who(request))
                 chosen = measuring.evaluated(evaluation)
                 measured = measuring.measured(chosen, measure, grading)
                 return {"evaluation": chosen.name, "pool": chosen.pool, **asdict(measured.table)}
-            except MdrError as error:
-                raise gr.Error(str(error)) from error
 
         return evaluate
 

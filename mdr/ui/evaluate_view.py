@@ -71,6 +71,7 @@ class EvaluateView:
                 about["offer"] = len({row[0] for row in self._measuring.collection.qrel_rows})
         except MdrError as error:
             about |= {"problem": error.problem, "remedy": error.remedy, "body": ""}
+        about["may_start"] = self._workbench.runs.may_start(person)
         return self._render("evaluate", {**self._controls(asked), **about})
 
     def _controls(self, asked: Evaluating) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from mdr.errors import MdrError
+from mdr.ui.programs import answering
 from mdr.ui.render import Renderer
 from mdr.ui.visitors import who
 from mdr.workbench import Workbench
@@ -38,7 +38,7 @@ class JudgePage:
         def campaigns(request: gr.Request) -> list[dict[str, Any]]:
             """What people judge here, and how far each campaign has come."""
             person, bench = who(request), self._workbench
-            try:
+            with answering(self._workbench.settings):
                 return [
                     {
                         "id": campaign.id,
@@ -51,7 +51,5 @@ class JudgePage:
                     }
                     for campaign in bench.campaigns.all(self._collection)
                 ]
-            except MdrError as error:
-                raise gr.Error(str(error)) from error
 
         return campaigns

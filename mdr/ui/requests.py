@@ -12,7 +12,16 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from mdr.errors import BusyError, InputError, MdrError, MissingError, NotAllowedError, StorageError, UnavailableError
+from mdr.errors import (
+    BusyError,
+    InputError,
+    MdrError,
+    MissingError,
+    NotAllowedError,
+    StoppedError,
+    StorageError,
+    UnavailableError,
+)
 
 BODY_LIMIT = 64 * 1024
 """Bytes that a posted body may have."""
@@ -94,4 +103,5 @@ _STATUS: Mapping[type[MdrError], HTTPStatus] = {
     NotAllowedError: HTTPStatus.FORBIDDEN,
     BusyError: HTTPStatus.TOO_MANY_REQUESTS,
     UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    StoppedError: HTTPStatus.SERVICE_UNAVAILABLE,
 }

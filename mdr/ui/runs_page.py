@@ -11,6 +11,7 @@ import gradio as gr
 from mdr.errors import MdrError
 from mdr.services.run_diff import diff, gain
 from mdr.ui.compare_page import frame
+from mdr.ui.programs import answering
 from mdr.ui.render import Renderer
 from mdr.workbench import Workbench
 
@@ -59,10 +60,8 @@ class RunsPage:
                 measure: Measure of the gain, such as "MRR@100"; empty: the first that both know.
             """
             store = self._workbench.store
-            try:
+            with answering(self._workbench.settings):
                 found = asdict(diff(store, left, right))
-            except MdrError as error:
-                raise gr.Error(str(error)) from error
             try:
                 return {**found, "gain": asdict(gain(store, left, right, system, measure)), "no_gain": ""}
             except MdrError as error:

@@ -12,10 +12,10 @@ from typing import Any
 
 import gradio as gr
 
-from mdr.errors import MdrError
 from mdr.services.search import Answer, SearchService, Side
 from mdr.ui.address import COUNTS, QUOTAS, SEARCH_BY, Ask, systems
 from mdr.ui.answers import Answers
+from mdr.ui.programs import answering
 from mdr.ui.render import Renderer, tongue
 from mdr.ui.visitors import who
 from mdr.workbench import Workbench
@@ -155,11 +155,9 @@ class SearchPage:
                 quota: At most so many passages of one language; 0 for any number.
                 model: The run whose trained model gives the meaning; empty for the usual one.
             """
-            try:
+            with answering(self._workbench.settings):
                 searcher = self._workbench.searcher(self._collection, model)
                 return as_data(searcher.search(query, engine=engine, k=k, langs=langs or (), quota=quota))
-            except MdrError as error:
-                raise gr.Error(str(error)) from error
 
         return search
 

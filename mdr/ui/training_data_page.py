@@ -8,11 +8,11 @@ from typing import Any
 
 import gradio as gr
 
-from mdr.errors import MdrError
 from mdr.services.pair_data import row_data, thread_data
 from mdr.services.pair_rows import PairRef
 from mdr.storage.pair_browser import PairFilter
 from mdr.ui.compare_page import frame
+from mdr.ui.programs import answering
 from mdr.ui.render import Renderer
 from mdr.workbench import Workbench
 
@@ -58,7 +58,7 @@ class TrainingDataPage:
                 page: Which page, from 1.
                 size: Rows of a page, 1 to 100.
             """
-            try:
+            with answering(self._workbench.settings):
                 data = self._workbench.training_data
                 sources = data.sources()
                 if not sources:
@@ -66,8 +66,6 @@ class TrainingDataPage:
                 chosen = data.source(source) if source else sources[0]
                 wanted = PairFilter(lang=lang, rule=rule, text=text, passage=passage)
                 found = data.page(chosen, table, wanted, order=order, page=page, size=size)  # type: ignore[arg-type]
-            except MdrError as error:
-                raise gr.Error(str(error)) from error
             rows = [row_data(row) for row in found.rows]
             return {"source": chosen.key, "total": found.total, "pages": found.pages, "rows": rows}
 
@@ -82,11 +80,9 @@ class TrainingDataPage:
             Args:
                 pair: The pair as RECIPE/TABLE/ROW.
             """
-            try:
+            with answering(self._workbench.settings):
                 threads = self._workbench.threads
                 thread = threads.thread(PairRef.parse(pair))
                 return thread_data(thread) | {"now": [asdict(system) for system in threads.ranks(thread)]}
-            except MdrError as error:
-                raise gr.Error(str(error)) from error
 
         return training_thread
