@@ -12,7 +12,7 @@ from pair_data import Made
 
 from mdr.errors import InputError, MissingError
 from mdr.services.pair_rows import PairRef, score_of
-from mdr.services.training_data import TrainingData
+from mdr.services.training_data import Taught, TrainingData
 from mdr.storage import tables
 from mdr.storage.pair_browser import PAIR_TABLES, PairBrowser, PairFilter
 from mdr.storage.pairs import Pair, Pairs, PairWriter, Scored
@@ -208,3 +208,18 @@ def test_what_names_no_pair_says_how_one_is_named(text: str) -> None:
 def test_references_read_as_they_are_written() -> None:
     ref = PairRef("0249d08437cfea2325e0", "dropped", 12)
     assert PairRef.parse(str(ref)) == PairRef.parse(f" pairs/{ref} ") == ref
+
+
+def test_passages_are_counted_with_what_taught_them(made: Made) -> None:
+    rows: Counter[str] = Counter()
+    learned: Counter[str] = Counter()
+    for artefact in (made.mined, made.written, made.scored):
+        for row in (*brute(artefact.folder, "kept"), *brute(artefact.folder, "lists")):
+            ids = row.candidates if isinstance(row, Scored) else (*row.positives, *row.negatives)
+            rows.update(set(ids))
+            if artefact is not made.written:  # no model took it in
+                learned.update(set(ids))
+    asked = [*rows, "nowhere", "\ud800", ""]
+    assert made.data.taught(asked) == {id: Taught(rows[id], learned[id]) for id in rows}
+    assert min(learned[id] for id in rows) < max(learned.values())
+    assert made.data.taught([]) == {}

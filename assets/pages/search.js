@@ -53,6 +53,18 @@
     document.title = question ? `${question} · mdr` : "mdr · search in every language";
     if (question) remember(address, question);
     announce($(".summary, .error h2, .lead", root)?.textContent.replace(/\s+/g, " ") || "");
+    taught(root).catch(() => {});  // an answer is one without these links too
+  };
+
+  // The way back from what was found to what taught it; it comes after the answer, which waits for nothing.
+  const taught = async (root) => {
+    const ids = [...new Set(cards().map((one) => one.dataset.passage))];
+    const found = ids.length && await mdr.piece("mdr/training-data/taught", ids.map((id) => ["passage", id]));
+    if (!found || root !== here()) return;
+    for (const { dataset, firstElementChild: link } of found.children) {
+      const same = cards().filter((one) => one.dataset.passage === dataset.passage);
+      same.forEach((one) => $(".asking", one).append(link.cloneNode(true)));
+    }
   };
 
   const mounted = (element, restoreAddress, watch) => {

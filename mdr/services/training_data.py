@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection
 from math import ceil
 from threading import Lock
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 
@@ -21,6 +23,17 @@ Order: TypeAlias = Literal["written", "lowest", "highest"]
 ORDERS: tuple[Order, ...] = get_args(Order)
 MOST = 100
 """Rows of a page."""
+LEARNABLE: tuple[PairTable, ...] = ("kept", "lists")
+"""Tables that models learn from."""
+
+
+class Taught(NamedTuple):
+    """How many pairs or lists name a passage, and how many of these a model learned from."""
+
+    pairs: int
+    learned: int
+
+
 class TrainingData:
     """Everything that steps wrote for training, over one store."""
 
@@ -109,6 +122,21 @@ class TrainingData:
                 models = [(its, lineage.called(its.key)) for its in lineage.models(source.key)]
                 found.append(Mentions(source, roles, models))
         return found
+
+    def taught(self, passages: Collection[str]) -> dict[str, Taught]:
+        """For those of some passages that pairs or lists name: how many do, and how many of these a model learned
+        from."""
+        lineage = self.lineage()
+        named: Counter[str] = Counter()
+        learned: Counter[str] = Counter()
+        for source in self.sources(lineage):
+            models = lineage.models(source.key)
+            for table in LEARNABLE:
+                found = self.browser(source).counts_of(table, passages)
+                named += found
+                if models:
+                    learned += found
+        return {id: Taught(named[id], learned[id]) for id in passages if id in named}
 
     # -- how ----------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ Tables are memory-mapped; a filter reads the columns that it asks about, and of 
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -106,6 +106,22 @@ class PairBrowser:
             return {}
         columns = [name for name in ROLES if name in self._tables[table].column_names]
         return {ROLES[name]: rows for name in columns if len(rows := self._naming(table, name, passage))}
+
+    def counts_of(self, table: PairTable, passages: Collection[str]) -> Counter[str]:
+        """In how many rows each of some passages is named; those in none are left out."""
+        wanted = pa.array([id for id in passages if _storable(id)], pa.large_string())
+        named: set[tuple[int, str]] = set()
+        for name in ROLES:
+            if name not in self._tables[table].column_names:
+                continue
+            start = 0
+            for chunk in self._tables[table].column(name).chunks:
+                ids = pc.list_flatten(chunk)
+                there = pc.is_in(ids, wanted)
+                rows = pc.list_parent_indices(chunk).filter(there).to_pylist()
+                named |= {(start + row, id) for row, id in zip(rows, ids.filter(there).to_pylist(), strict=True)}
+                start += len(chunk)
+        return Counter(id for _, id in named)
 
     def numbers(self, table: PairTable, of: Callable[[Mapping[str, Any]], float | None]) -> NDArray[np.float64]:
         """A number of each row's evidence, NaN where there is none; of lists, the highest score."""

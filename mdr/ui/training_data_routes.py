@@ -44,6 +44,7 @@ class TrainingDataRoutes:
         return [
             Route("/mdr/training-data", self.show, methods=["GET"]),
             Route("/mdr/training-data/now", self.now, methods=["GET"]),
+            Route("/mdr/training-data/taught", self.taught, methods=["GET"]),
             Route("/mdr/training-data/verdict", self.verdict, methods=["POST"]),
         ]
 
@@ -54,6 +55,10 @@ class TrainingDataRoutes:
     async def now(self, request: Request) -> Response:
         """Where a pair's passages rank now."""
         return await fragment(self._render, lambda its: self._view.now(its.query_params.get("pair", "")), request)
+
+    async def taught(self, request: Request) -> Response:
+        """The way from passages that were found to what taught them."""
+        return await fragment(self._render, lambda its: self._view.taught(its.query_params.getlist("passage")), request)
 
     def _shown(self, request: Request) -> str:
         return self._view.html(View.of(request.query_params), who(request))

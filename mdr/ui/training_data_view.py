@@ -40,6 +40,8 @@ from mdr.workbench import Workbench
 FIRST = "mine-sample"
 """The recipe that an empty page offers."""
 _SHOWN = 20
+_ASKED = 200
+"""Passages that may be asked about at once."""
 
 
 class TrainingDataView:
@@ -78,6 +80,11 @@ class TrainingDataView:
                 "languages": "all languages" if pool == "all" else ", ".join(tongue(lang).name for lang in langs),
             },
         )
+
+    def taught(self, passages: Sequence[str]) -> str:
+        """Links to the training data of those of some passages that have any; empty where none has."""
+        found = self._workbench.training_data.taught(list(dict.fromkeys(passages))[:_ASKED])
+        return self._render("training_data_taught", {"found": found, "view": View()}) if found else ""
 
     # -- views --------------------------------------------------------------------------------------------
 
