@@ -9,14 +9,13 @@ from typing import NamedTuple
 
 from mdr.core.campaigns import Campaign
 from mdr.core.permissions import Person, allows
+from mdr.services.agreement import APART
 from mdr.services.campaign_desk import Desk
 from mdr.services.campaign_queue import conflicts
 from mdr.services.campaigns import CampaignService
 
 _RECENT = 20
 """Judgements that somebody's pace is the median of."""
-_APART = 6
-"""Judgements between two grades of one item that make the second a repeat and no correction."""
 
 
 class Own(NamedTuple):
@@ -118,7 +117,7 @@ def consistency(desk: Desk, annotator: str) -> Consistency:
     for place, said in enumerate(said for said in desk.of_judge.get(annotator, ()) if said.action == "grade"):
         grade = said.grade or 0
         when, before = first.setdefault(said.item, (place, grade))
-        if place - when > _APART:
+        if place - when > APART:
             apart[min(abs(grade - before), 2)] += 1
     return Consistency(apart[0], apart[1], apart[2])
 

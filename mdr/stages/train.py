@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -34,16 +34,13 @@ class Train(Training):
     """An encoder that learned from what came in."""
 
     name, makes, version = "train", "model", 1
+    models = (START, "guide")
     aside = ("dev", "counterparts")
     optional_inputs = (START, "labelled", "mined", "generated", "judged", "scored", "texts", *aside)
     settings_type = TrainSettings
 
-    def hashed_settings(self) -> dict[str, Any]:
-        values: dict[str, Any] = self.settings.model_dump(mode="json", exclude={"start", "guide", "device"})
-        return values  # fingerprints name the models, by their weights
-
     def fingerprints(self, inputs: Mapping[str, Artefact], engines: Engines) -> dict[str, str]:
-        found = {"start": engines.encoder(str(self._start(inputs, engines))).fingerprint}
+        found = {"start": engines.encoder(str(self.start(inputs, engines))).fingerprint}
         if self.settings.guide:
             found["guide"] = engines.encoder(self.settings.guide).fingerprint
         return found
@@ -54,12 +51,12 @@ class Train(Training):
         settings = self.settings
         return EncoderRun(
             settings,
-            self._start(work.inputs, work.engines),
+            self.start(work.inputs, work.engines),
             slots,
             guide=work.engines.model_folder(settings.guide) if settings.guide else None,
             device=settings.device,
             precision=settings.precision,
         )
 
-    def _start(self, inputs: Mapping[str, Artefact], engines: Engines) -> Path:
-        return inputs[START].folder if START in inputs else engines.model_folder(self.settings.start)
+    def named_start(self, engines: Engines) -> Path:
+        return engines.model_folder(self.settings.start)

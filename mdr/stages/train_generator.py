@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -38,21 +38,16 @@ class TrainGenerator(Training):
     optional_inputs = (START, *SOURCES)
     settings_type = TrainGeneratorSettings
 
-    def hashed_settings(self) -> dict[str, Any]:
-        values: dict[str, Any] = self.settings.model_dump(mode="json", exclude={"start", "device"})
-        return values  # the fingerprint names where it begins, by the weights
-
     def fingerprints(self, inputs: Mapping[str, Artefact], engines: Engines) -> dict[str, str]:
         from mdr.engines.generator_folder import read_generator_folder
 
-        return {"start": read_generator_folder(self._start(inputs, engines)).fingerprint()}
+        return {"start": read_generator_folder(self.start(inputs, engines)).fingerprint()}
 
     def begin(self, work: Work, slots: dict[str, Path]) -> WriterRun:
         from mdr.training.writer_run import WriterRun
 
-        settings = self.settings
-        start = self._start(work.inputs, work.engines)
+        settings, start = self.settings, self.start(work.inputs, work.engines)
         return WriterRun(settings, start, slots, device=settings.device, precision=settings.precision)
 
-    def _start(self, inputs: Mapping[str, Artefact], engines: Engines) -> Path:
-        return inputs[START].folder if START in inputs else engines.generator_folder(self.settings.start)
+    def named_start(self, engines: Engines) -> Path:
+        return engines.generator_folder(self.settings.start)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -39,21 +39,16 @@ class TrainReranker(Training):
     optional_inputs = (START, *SOURCES)
     settings_type = TrainRerankerSettings
 
-    def hashed_settings(self) -> dict[str, Any]:
-        values: dict[str, Any] = self.settings.model_dump(mode="json", exclude={"start", "device"})
-        return values  # the fingerprint names where it begins, by the weights
-
     def fingerprints(self, inputs: Mapping[str, Artefact], engines: Engines) -> dict[str, str]:
         from mdr.engines.model_folder import body_of, shaping_files
 
-        return {"start": digest(shaping_files(body_of(self._start(inputs, engines))))}
+        return {"start": digest(shaping_files(body_of(self.start(inputs, engines))))}
 
     def begin(self, work: Work, slots: dict[str, Path]) -> RerankerRun:
         from mdr.training.reranker_run import RerankerRun
 
-        settings = self.settings
-        start = self._start(work.inputs, work.engines)
+        settings, start = self.settings, self.start(work.inputs, work.engines)
         return RerankerRun(settings, start, slots, device=settings.device, precision=settings.precision)
 
-    def _start(self, inputs: Mapping[str, Artefact], engines: Engines) -> Path:
-        return inputs[START].folder if START in inputs else engines.generator_folder(self.settings.start)
+    def named_start(self, engines: Engines) -> Path:
+        return engines.generator_folder(self.settings.start)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
 from mdr.errors import InputError
+from mdr.ports import Engines
 from mdr.stages.stage import Stage, StageSettings, Work
+from mdr.storage.artefacts import Artefact
 from mdr.types import Event
 
 if TYPE_CHECKING:
@@ -32,8 +34,22 @@ class Training(Stage):
     """A model that learned from what came in. Every optional input is a source, but for `start` and `aside`."""
 
     together = True
-    aside: tuple[str, ...] = ()
+    models: ClassVar[tuple[str, ...]] = (START,)
+    """Settings that name models: what is hashed is not the name, but the weights, as fingerprints have them."""
+    aside: ClassVar[tuple[str, ...]] = ()
     """Inputs that help, but cannot be learned from alone."""
+
+    def hashed_settings(self) -> dict[str, Any]:
+        values: dict[str, Any] = self.settings.model_dump(mode="json", exclude={*self.models, "device"})
+        return values
+
+    def start(self, inputs: Mapping[str, Artefact], engines: Engines) -> Path:
+        """Where the model lies that it begins from: an earlier step's, or one by name."""
+        return inputs[START].folder if START in inputs else self.named_start(engines)
+
+    @abstractmethod
+    def named_start(self, engines: Engines) -> Path:
+        """Where the model lies that the settings name."""
 
     @abstractmethod
     def begin(self, work: Work, slots: dict[str, Path]) -> Run:
