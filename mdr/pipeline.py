@@ -59,6 +59,8 @@ class Planned:
     step: Step
     state: Literal["reuse", "make", "waits"]
     recipe: str = ""
+    made: Artefact | None = None
+    """What is there already."""
 
 
 class _StepData(BaseModel):
@@ -117,7 +119,7 @@ def plan(recipe: Recipe, store: ArtefactStore, engines: Engines, given: Given | 
         look = _look(step, made, store, engines)
         if look.found:
             made[step.name] = look.found
-        planned.append(Planned(step, "reuse" if look.found else "make", look.recipe))
+        planned.append(Planned(step, "reuse" if look.found else "make", look.recipe, look.found))
     return planned
 
 

@@ -113,6 +113,14 @@ def size(count: int) -> str:
     return f"{count / 1000**power:.{min(power, 1)}f} {units[power]}"
 
 
+def lasting(seconds: float) -> str:
+    """A stretch of time as people say it."""
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:,.0f} {unit}"
+    return f"{seconds:,.0f} s"
+
+
 def counted(count: int, what: str) -> str:
     """A number of things.
 

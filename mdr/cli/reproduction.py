@@ -10,11 +10,12 @@ import typer
 from rich.markdown import Markdown
 
 from mdr.cli.desk import Desk, add_command
-from mdr.cli.output import Report, table
+from mdr.cli.output import Report, lasting, size, table
 from mdr.errors import InputError
 
 if TYPE_CHECKING:
     from mdr.pipeline import Recipe
+    from mdr.recipes.page import Scale as Sized
 
 Scale = Annotated[str, typer.Option(help="demo, small or full; see docs/recipes.md.")]
 Data = Annotated[Path | None, typer.Option(help="Where the scale's material lies; the demo has its own.")]
@@ -43,16 +44,18 @@ def reproduce(
     seeds: Annotated[int, typer.Option(min=1, max=100, help="How many times, each with another seed.")] = 3,
     variant: Annotated[list[str] | None, typer.Option(help="A variant to run beside the method; or all.")] = None,
     measure: Annotated[str, typer.Option(help="The measure to show; the first of the evaluation by default.")] = "",
-    plan: Annotated[bool, typer.Option("--plan", help="Only say what would be done.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Only say what would be done, in about how long.")] = False,
+    on: Annotated[str, typer.Option(help="What the plan is to run on: cpu, l4, a100 or h100.")] = "cpu",
     out: Annotated[Path | None, typer.Option(help="Also write the table to this Markdown file.")] = None,
 ) -> Report:
     """Run a method with its variants over several seeds, and show what each part is worth."""
+    from mdr.recipes import scales
     from mdr.services import reproduction
 
     folder = _folder(desk, scale, data)
     recipes = list(reproduction.recipes(method, scale, folder, seeds=range(seeds), variants=variant or ()))
     if plan:
-        return _plan(desk, recipes)
+        return _plan(desk, recipes, scales.scale(scale, folder), on)
     desk.watch(reproduction.carry_out(desk.bench, recipes))
     found = reproduction.rows(desk.bench.store, method, scale, measure)
     shown = reproduction.markdown(method, scale, found)
@@ -67,14 +70,32 @@ def _folder(desk: Desk, scale: str, data: Path | None) -> Path:
     return data or desk.settings.sample
 
 
-def _plan(desk: Desk, recipes: Sequence[tuple[str, Recipe]]) -> Report:
-    from mdr import pipeline
+def _plan(desk: Desk, recipes: Sequence[tuple[str, Recipe]], sized: Sized, on: str) -> Report:
+    from mdr.services.estimates import DEVICES
+    from mdr.services.reproduction import planned
 
-    rows: list[tuple[str, ...]] = []
-    for name, recipe in recipes:
-        for each in pipeline.plan(recipe, desk.bench.store, desk.bench):
-            rows.append((name, each.step.name, each.step.stage, each.state))
-    return Report(
-        [dict(zip(("run", "step", "stage", "state"), row, strict=True)) for row in rows],
-        [table(rows, "run", "step", "stage", "state")],
+    if on not in DEVICES:
+        raise InputError(f"there are no estimates for {on!r}", f"there are some for {', '.join(DEVICES)}")
+    found = list(planned(desk.bench.store, desk.bench, recipes, sized, DEVICES[on]))
+    rows = [
+        (*each[:4], each.cost.what, lasting(each.cost.seconds), size(int(each.cost.memory)))
+        if each.cost
+        else (*each[:4], "", "", "")
+        for each in found
+    ]
+    costs = [each.cost for each in found if each.cost]
+    seconds, most = sum(cost.seconds for cost in costs), max((cost.memory for cost in costs), default=0.0)
+    data = {
+        "steps": [
+            each._asdict() | {"cost": {"seconds": each.cost.seconds, "memory": each.cost.memory} if each.cost else None}
+            for each in found
+        ],
+        "device": DEVICES[on].name,
+        "seconds": seconds,
+        "memory": most,
+    }
+    said = (
+        f"about {lasting(seconds)} on {DEVICES[on].name}, and {size(int(most))} of memory at the height; "
+        "right to a factor of two or three"
     )
+    return Report(data, [table(rows, "run", "step", "stage", "state", "over", "about", "memory"), said])

@@ -48,6 +48,9 @@ class Scale:
     """How a generator's weights move."""
     depth: int = 100
     candidates: int = 16
+    """Passages that a step takes of each question's list."""
+    scored: int = 0
+    """Passages of each list that a teacher judges, drawn at random; 0: all."""
     budget: int = 0
     """Passages of each language that are asked about; 0: all."""
     questions: int = 3
@@ -62,6 +65,8 @@ class Scale:
     measuring: Values = field(default_factory=dict)
     mixing: Values = field(default_factory=dict)
     """How `mixed` is measured, where there is such material."""
+    expected: Mapping[str, Values] = field(default_factory=dict)
+    """What the manifests of places will count, for estimates before they are there."""
 
     def has(self, place: str) -> bool:
         """Whether there is such material."""

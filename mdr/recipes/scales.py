@@ -12,6 +12,9 @@ from mdr.errors import InputError
 from mdr.pipeline import Step
 from mdr.recipes.page import ASKED, LABELLED, MIXED, TARGET, TEXTS, WILD, Scale
 
+_ELEVEN = ("ar", "bn", "en", "fi", "id", "ja", "ko", "ru", "sw", "te", "th")
+"""The languages of Mr. TyDi."""
+
 
 def demo(data: Path) -> Scale:
     """The sample: half of it without grades to learn from, the other half to measure on."""
@@ -52,6 +55,7 @@ def small(data: Path) -> Scale:
         questions=2,
         asked=2_000,
         judged=200,
+        scored=32,
         measuring={"split": "test"},
         mixing={"split": "all", "pool": "all", "measures": ("MAP",)},
     )
@@ -80,6 +84,13 @@ def full(data: Path) -> Scale:
         questions=3,
         lengths={"query_length": 64, "passage_length": 256, "memory": 65_536},
         measuring={"split": "test", "dev_split": "dev"},
+        expected={  # of the published files; English pairs and parallel texts are whatever the folder has, say as many
+            TARGET: {"languages": _ELEVEN, "passages": 58_043_326, "queries": 8_661},
+            WILD: {"languages": _ELEVEN, "passages": 58_043_326},
+            ASKED: {"languages": _ELEVEN, "passages": 58_043_326, "queries": 48_729},
+            LABELLED: {"languages": ("en",), "queries": 58_880},
+            TEXTS: {"languages": _ELEVEN, "meanings": 100_000},
+        },
     )
 
 

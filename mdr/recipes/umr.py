@@ -49,6 +49,7 @@ def umr(
         settings = {
             "depth": scale.depth,
             "samples": scale.judged,
+            "candidates": scale.scored,
             "at_least": scale.candidates,
             "round": round,
             "seed": seed,

@@ -11,14 +11,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+from mdr import pipeline
 from mdr.core.summary import MACRO, Values, averages, comparison
-from mdr.errors import InputError, MissingError
+from mdr.errors import FormatError, InputError, MissingError
 from mdr.pipeline import Recipe
+from mdr.ports import Engines
 from mdr.recipes.methods import METHODS, recipe
-from mdr.recipes.page import MIXED
+from mdr.recipes.page import MIXED, Scale
 from mdr.recipes.scales import scale
+from mdr.services.estimates import Cost, Device, estimate, size_of
 from mdr.storage.artefacts import Artefact, ArtefactStore
 from mdr.storage.evaluation import Evaluation
 from mdr.types import Event
@@ -90,6 +93,34 @@ def recipes(
         for seed in seeds:
             name = run_name(method, size, variant, seed)
             yield name, replace(recipe(method, sized, variant, seed), name=name)
+
+
+class Planned(NamedTuple):
+    """A step of a run that was asked for, and what it will cost; nothing where it is there, or made before."""
+
+    run: str
+    step: str
+    stage: str
+    state: str
+    cost: Cost | None
+
+
+def planned(
+    store: ArtefactStore, engines: Engines, recipes: Iterable[tuple[str, Recipe]], size: Scale, device: Device
+) -> Iterator[Planned]:
+    """Every step of every recipe; what several share is counted once."""
+    counted: set[str] = set()
+    for name, each in recipes:
+        try:
+            steps = pipeline.plan(each, store, engines)
+        except FormatError:  # the material is not there yet
+            steps = [pipeline.Planned(step, "waits") for step in each.steps]
+        there = {its.step.name: its.made.manifest.counts for its in steps if its.made}
+        known = {place: size_of(counts) for place, counts in {**size.expected, **there}.items()}
+        for its, cost in zip(steps, estimate(each, known, device), strict=True):
+            new = its.state != "reuse" and cost.key not in counted
+            counted.add(cost.key)
+            yield Planned(name, its.step.name, its.step.stage, its.state, cost if new else None)
 
 
 def carry_out(bench: Runs, recipes: Iterable[tuple[str, Recipe]]) -> Iterator[Event]:
