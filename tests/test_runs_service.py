@@ -17,9 +17,14 @@ from stand_in import stand_in
 
 from mdr.core.permissions import Person
 from mdr.errors import BusyError, InputError, MissingError, NotAllowedError
+from mdr.pipeline import recipe_from_file
+from mdr.recipes.methods import METHODS
+from mdr.recipes.methods import recipe as recipe_of
+from mdr.recipes.scales import scale
 from mdr.services import jobs as jobs_module
 from mdr.services.jobs import Job, Jobs
 from mdr.services.journal import Curve, Journal, JournalFile, curves_of
+from mdr.services.recipe_list import as_toml
 from mdr.services.runs import Runs
 from mdr.settings import Settings
 from mdr.storage.artefacts import ArtefactStore
@@ -241,7 +246,7 @@ def test_who_may_start_and_stop(tmp_path: Path, values: dict[str, Any], who: Per
         assert its.jobs.all() == []
 
 
-def test_recipes_are_files_of_two_folders_and_nothing_else(tmp_path: Path) -> None:
+def test_recipes_are_methods_and_files_of_two_folders_and_nothing_else(tmp_path: Path) -> None:
     own = tmp_path / "recipes"
     own.mkdir()
     about = "# What it does\n# in two lines. Run it:\n#   mdr run it\n"
@@ -255,8 +260,32 @@ def test_recipes_are_files_of_two_folders_and_nothing_else(tmp_path: Path) -> No
     assert found["sample"].command == "python -m mdr run assets/recipes/sample.toml"
     assert found["mine"].command == 'python -m mdr run "$MDR_HOME"/recipes/mine.toml'
     assert found["bad"].recipe is None and found["bad"].problem
+    assert found["lestm"].command == "python -m mdr reproduce lestm --scale demo --seeds 1"
+    assert found["lestm"].recipe and found["lestm"].recipe.name == "lestm.demo.whole.0"
+    assert found["language-agnostic"].recipe is None and "needs texts" in found["language-agnostic"].problem
     for id in ("../secret", "secret", "/etc/passwd", ""):
         with pytest.raises(MissingError, match="no recipe"):
             its.recipe(id)
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="cannot be run"):
         its.start(ADMIN, "bad")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_is_written_as_the_file_that_says_the_same(method: str, tmp_path: Path) -> None:
+    material = tmp_path / 'a "folder" \\ with\n\x7f all'
+    for variant in ("", *METHODS[method].variants):
+        made = recipe_of(method, scale("small", material), variant)
+        path = tmp_path / "written.toml"
+        path.write_text(as_toml(made), encoding="utf-8")
+        assert recipe_from_file(path).as_data() == json.loads(json.dumps(made.as_data()))
+
+
+def test_a_method_is_started_like_any_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(stand_in(tmp_path)))
+    its = runs(Settings(home=tmp_path, runs="admin"))
+    job = its.start(ADMIN, "umr")
+    assert (job.recipe, job.name) == ("umr", "umr.demo.whole.0")
+    kept, known = its.recipe_of(job), its.recipe("umr").recipe
+    assert kept and known and kept.as_data() == json.loads(json.dumps(known.as_data()))
+    its.stop(ADMIN, job.id)
+    assert its.jobs.wait(30)

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from pydantic import SecretStr
 
@@ -19,29 +18,12 @@ from mdr.errors import InputError, MdrError, MissingError, NotAllowedError, Unav
 from mdr.pipeline import Recipe, recipe_from_file
 from mdr.services.jobs import RECIPE, Job, Jobs
 from mdr.services.journal import StepLog, curves_of
+from mdr.services.recipe_list import KnownRecipe, known
 from mdr.settings import ROOT, Settings
 from mdr.storage.artefacts import Artefact, ArtefactStore
 
 _PATIENCE = 120.0
 """Seconds that a plan may take: it may have to read weights."""
-
-
-@dataclass(frozen=True)
-class RecipeFile:
-    """A recipe that can be run. `about`: what its first lines say; `problem`: why it cannot be read."""
-
-    id: str
-    path: Path
-    about: str
-    recipe: Recipe | None
-    problem: str = ""
-
-    @property
-    def command(self) -> str:
-        """What does the same on the command line, from the project's folder."""
-        if self.path.is_relative_to(ROOT):
-            return f"python -m mdr run {shlex.quote(self.path.relative_to(ROOT).as_posix())}"
-        return f'python -m mdr run "$MDR_HOME"/recipes/{shlex.quote(self.path.name)}'
 
 
 @dataclass(frozen=True)
@@ -112,23 +94,23 @@ class Runs:
 
     # -- recipes ------------------------------------------------------------------------------------------
 
-    def recipes(self) -> list[RecipeFile]:
-        """Those that come along, and those in the home's own folder `recipes`."""
-        folders = (self._settings.assets / "recipes", self._settings.home / "recipes")
-        found = {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
-        return [_recipe_file(id, path) for id, path in found.items()]
+    def recipes(self) -> list[KnownRecipe]:
+        """Those that come along, methods too, and those in the home's own folder `recipes`."""
+        return list(known(self._settings).values())
 
-    def recipe(self, id: str) -> RecipeFile:
-        """The recipe with an id: the name of its file. Nothing else is ever opened."""
-        found = {each.id: each for each in self.recipes()}
+    def recipe(self, id: str) -> KnownRecipe:
+        """The recipe with an id: a method's name, or that of a file. Nothing else is ever opened."""
+        found = known(self._settings)
         if id not in found:
             raise MissingError(f"there is no recipe {id[:100]!r}", f"there are {', '.join(found) or 'none'}")
         return found[id]
 
     def plan(self, id: str) -> list[PlannedStep]:
         """What running a recipe would do. Asked of a process of its own: it may have to read big weights."""
-        path = self.recipe(id).path
-        command = [sys.executable, "-m", "mdr", "plan", str(path), "--json"]
+        with self.recipe(id).file() as path:
+            return self._planned([sys.executable, "-m", "mdr", "plan", str(path), "--json"])
+
+    def _planned(self, command: Sequence[str]) -> list[PlannedStep]:
         try:
             ran = subprocess.run(
                 command, cwd=ROOT, env=self._environment(), capture_output=True, timeout=_PATIENCE, check=False
@@ -149,8 +131,9 @@ class Runs:
         self.require(person)
         found = self.recipe(id)
         if found.recipe is None:
-            raise InputError(f"recipe {id!r} cannot be read: {found.problem}", "correct its file")
-        return self.jobs.add(found.path, found.recipe.name, person.name, event)
+            raise InputError(f"recipe {id!r} cannot be run: {found.problem}", "correct its file, or choose another")
+        with found.file() as path:
+            return self.jobs.add(path, found.recipe.name, person.name, event)
 
     def stop(self, person: Person, job: str) -> Job:
         """Take a job out of the queue, or end it; what it finished is kept."""
@@ -209,24 +192,3 @@ class Runs:
             if field.validation_alias is None and not isinstance(value := getattr(self._settings, name), SecretStr)
         }
         return {**os.environ, **own}
-
-
-def _recipe_file(id: str, path: Path) -> RecipeFile:
-    try:
-        about = _first_comment(path.read_text(encoding="utf-8"))
-        return RecipeFile(id, path, about, recipe_from_file(path))
-    except (OSError, UnicodeDecodeError) as error:
-        return RecipeFile(id, path, "", None, str(error))
-    except MdrError as error:
-        return RecipeFile(id, path, about, None, error.problem)
-
-
-def _first_comment(text: str) -> str:
-    """What a recipe begins by saying, up to the commands."""
-    lines: list[str] = []
-    for line in text.splitlines():
-        if not line.startswith("#") or line.startswith("#  "):
-            break
-        lines.append(line.removeprefix("#").strip())
-    said = " ".join(lines)
-    return said.rpartition(". ")[0] + "." if said.endswith(":") else said
