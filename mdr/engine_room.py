@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Collection as Some
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from threading import RLock
+from typing import TypeVar
 
 from mdr.ports import DenseRetriever, Encoder, Generator, LanguageIdentifier, LexicalRetriever, Reranker
 from mdr.settings import Settings
 from mdr.storage.collection import Collection
 from mdr.types import Passage
+
+Engine = TypeVar("Engine")
 
 
 class EngineRoom:
@@ -30,10 +33,7 @@ class EngineRoom:
         name = self.settings.model(name) or self.settings.default_encoder
         with self._lock:
             if name not in self._encoders:
-                settings = self.settings
-                self._encoders[name] = load_encoder(
-                    name, device=settings.device, threads=settings.threads, precision=settings.precision
-                )
+                self._encoders[name] = self._loaded(load_encoder, name, ("encode", "tokens"))
             return self._encoders[name]
 
     def generator(self, name: str = "") -> Generator:
@@ -45,9 +45,7 @@ class EngineRoom:
         name = settings.model(name) or settings.default_generator
         with self._lock:
             if name not in self._generators:
-                loaded = load_generator(
-                    name, device=settings.device, threads=settings.threads, precision=settings.precision
-                )
+                loaded = self._loaded(load_generator, name, ("write", "log_likelihood"))
                 self._generators[name] = CachedGenerator(loaded, settings.likelihoods)
             return self._generators[name]
 
@@ -56,14 +54,21 @@ class EngineRoom:
         from mdr.engines.cached_reranker import CachedReranker
         from mdr.engines.reranker import load_reranker
 
-        settings = self.settings
         with self._lock:
             if name not in self._rerankers:
-                loaded = load_reranker(
-                    name, device=settings.device, threads=settings.threads, precision=settings.precision
-                )
-                self._rerankers[name] = CachedReranker(loaded, settings.likelihoods)
+                loaded = self._loaded(load_reranker, name, ("score",))
+                self._rerankers[name] = CachedReranker(loaded, self.settings.likelihoods)
             return self._rerankers[name]
+
+    def _loaded(self, load: Callable[..., Engine], name: str, calls: tuple[str, ...]) -> Engine:
+        """A model as settings say; where GPUs are borrowed, these `calls` of it borrow one."""
+        settings = self.settings
+        how = {"device": settings.device, "threads": settings.threads, "precision": settings.precision}
+        if not settings.zero_gpu:
+            return load(name, **how)
+        from mdr.engines.zero_gpu import lent
+
+        return lent(lambda: load(name, **how), calls)
 
     def model_folder(self, name: str = "") -> Path:
         """Where a model lies; empty: the encoder that training begins from."""
@@ -107,7 +112,8 @@ class EngineRoom:
         """What `build_vectors` wrote, over the passages of a collection folder."""
         from mdr.engines import retrievers, vectors
 
-        index = vectors.open_index(folder, device=self.settings.device)
+        device = "cpu" if self.settings.zero_gpu else self.settings.device  # which is lent to models alone
+        index = vectors.open_index(folder, device=device)
         return retrievers.DenseRetriever(self.encoder(encoder), index, Collection(passages), index.made_by)
 
     def language_identifier(self, langs: Some[str]) -> LanguageIdentifier:

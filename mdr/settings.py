@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     space_id: str = Field("", validation_alias="SPACE_ID", description="set by Hugging Face where the app is a Space")
     space_host: str = Field("", validation_alias="SPACE_HOST", description="where the Space is reached, likewise")
     space_owner: str = Field("", validation_alias="SPACE_AUTHOR_NAME", description="whose Space it is, likewise")
+    zero_gpu: bool = Field(False, validation_alias="SPACES_ZERO_GPU", description="whether it borrows GPUs, likewise")
     admins: str = Field("", description="Hugging Face names, with commas between, of those who are admins here")
     hub: str = Field("", validation_alias="OPENID_PROVIDER_URL", description="where people sign in, likewise")
     hub_client: str = Field("", validation_alias="OAUTH_CLIENT_ID", description="who we are there, likewise")

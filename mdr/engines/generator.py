@@ -65,8 +65,8 @@ class TransformerGenerator:
             torch.set_num_threads(threads)
         self._model = model
         self._precision = check_precision(precision)
-        self._device = pick_device(device)
-        loaded = load_generator_network(model, dtype=self._weights(), device=self._device)
+        self.device = pick_device(device)
+        loaded = load_generator_network(model, dtype=self._weights(), device=self.device)
         self._tokenizer, self._network, self._prompts = loaded.tokenizer, loaded.network, loaded.prompts
         self._language_model = loaded.language_model
         self._writer = Writer(model, self._language_model, self._tokenizer, loaded.ends)
@@ -111,7 +111,7 @@ class TransformerGenerator:
                 still_wanted()
                 asked = [answers[place] for place in places]
                 logits = self._language_model.score(different, rows, asked)
-                labels, mask = padded(asked, self._device)
+                labels, mask = padded(asked, self.device)
                 found[places] = token_likelihood(logits, labels.masked_fill(mask == 0, -100)).double().cpu().numpy()
         if not np.isfinite(found).all():
             raise ModelError(f"{self._model.folder} gave likelihoods that are no numbers", "set MDR_PRECISION=float32")
@@ -125,13 +125,13 @@ class TransformerGenerator:
         self, inputs: list[Ids], answers: list[int], *, steps: bool = False
     ) -> Iterator[tuple[list[int], list[Ids], list[int]]]:
         """Of rows that fit the memory; whoever answers in `steps` holds the logits of one token at a time."""
-        most = _LOGITS[self._device] // self._language_model.vocabulary
+        most = _LOGITS[self.device] // self._language_model.vocabulary
         longest = self._model.max_query_length if steps else 1
-        return shared_batches(inputs, answers, tokens=_TOKENS[self._device], most_answers=most * longest)
+        return shared_batches(inputs, answers, tokens=_TOKENS[self.device], most_answers=most * longest)
 
     def _weights(self) -> torch.dtype:
         """A GPU holds weights as it computes with them; a CPU converts them where that is faster."""
-        if self._device == "cpu" or self._precision == FULL:
+        if self.device == "cpu" or self._precision == FULL:
             return torch.float32
         return (low_precision("cuda", 0) or torch.float32) if self._precision == AUTO else _named(self._precision)
 
@@ -139,12 +139,12 @@ class TransformerGenerator:
     def _arithmetic(self, *, low: bool) -> Iterator[None]:
         """The precision asked for; of its own accord a low one only where `low` is wanted, and faster."""
         chosen: torch.dtype | None = None
-        if self._device == "cpu" and self._precision == AUTO:
+        if self.device == "cpu" and self._precision == AUTO:
             width = int(self._network.config.get_text_config().hidden_size)
             chosen = low_precision("cpu", width) if low else None
-        elif self._device == "cpu" and self._precision != FULL:
+        elif self.device == "cpu" and self._precision != FULL:
             chosen = _named(self._precision)
-        with torch.autocast(self._device, chosen, enabled=chosen is not None):
+        with torch.autocast(self.device, chosen, enabled=chosen is not None):
             yield
 
 

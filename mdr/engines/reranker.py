@@ -46,9 +46,9 @@ class TransformerReranker:
             torch.set_num_threads(threads)
         self._folder = folder
         self._precision = check_precision(precision)
-        self._device = pick_device(device)
+        self.device = pick_device(device)
         self._tokenizer, self._network = load_network(folder, _classifier)
-        self._network.to(self._device)
+        self._network.to(self.device)
         self._inputs = PairInputs(self._tokenizer, self._network, folder)
 
     @cached_property
@@ -66,12 +66,12 @@ class TransformerReranker:
         told = self._inputs.passages([passage.full_text for passage in passages])
         rows = [self._inputs.join(*pair) for pair in zip(asked, told, strict=True)]
         found = np.zeros(len(rows))
-        with torch.inference_mode(), torch.autocast(self._device, self._low, enabled=self._low is not None):
-            for places in _batches(rows, _TOKENS[self._device]):
+        with torch.inference_mode(), torch.autocast(self.device, self._low, enabled=self._low is not None):
+            for places in _batches(rows, _TOKENS[self.device]):
                 logits = classified(
                     self._network,
-                    *padded([rows[place].ids for place in places], self._device, fill=self._padding),
-                    padded([rows[place].types for place in places], self._device)[0] if self._inputs.typed else None,
+                    *padded([rows[place].ids for place in places], self.device, fill=self._padding),
+                    padded([rows[place].types for place in places], self.device)[0] if self._inputs.typed else None,
                 )
                 found[places] = logits.double().cpu().numpy()
         if not np.isfinite(found).all():
@@ -85,7 +85,7 @@ class TransformerReranker:
     @cached_property
     def _low(self) -> torch.dtype | None:
         if self._precision == AUTO:
-            return low_precision(self._device, int(self._network.config.hidden_size))
+            return low_precision(self.device, int(self._network.config.hidden_size))
         return None if self._precision == FULL else getattr(torch, self._precision)
 
 

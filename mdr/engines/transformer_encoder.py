@@ -43,10 +43,10 @@ class TransformerEncoder:
             torch.set_num_threads(threads)
         self._model = model
         self._precision = check_precision(precision)
-        self._device = pick_device(device)
+        self.device = pick_device(device)
         self._tokenizer, self._network = _load(model)
-        self._network.to(self._device)
-        self._head = Head(model, int(self._network.config.hidden_size), self._device)
+        self._network.to(self.device)
+        self._head = Head(model, int(self._network.config.hidden_size), self.device)
         self._length = _length(model, self._tokenizer, self._network)
         self._lock = Lock()  # a tokenizer keeps its truncation as state
 
@@ -68,7 +68,7 @@ class TransformerEncoder:
         with torch.inference_mode(), self._arithmetic(len(prepared)):
             for start in range(0, len(prepared), _WINDOW):
                 tokens = self._tokens(prepared[start : start + _WINDOW])
-                for places in batches([len(ids) for ids in tokens], _BUDGET[self._device]):
+                for places in batches([len(ids) for ids in tokens], _BUDGET[self.device]):
                     still_wanted()
                     batch = [tokens[place] for place in places]
                     vectors[start + places] = self._run(batch, self._prompt_tokens[role])
@@ -93,7 +93,7 @@ class TransformerEncoder:
         if not kept:
             return Tokens(np.zeros((0, int(self._network.config.hidden_size)), dtype=np.float32), ())
         with torch.inference_mode():
-            ids = torch.tensor([encoded["input_ids"]], device=self._device)
+            ids = torch.tensor([encoded["input_ids"]], device=self.device)
             states = self._network(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
         vectors: Matrix = states[0, kept].float().cpu().numpy()
         return Tokens(vectors, spans)
@@ -101,11 +101,11 @@ class TransformerEncoder:
     def _arithmetic(self, texts: int) -> torch.autocast:
         """The precision asked for, or the fastest one here; inside, weights are converted once."""
         if self._precision == AUTO:
-            few = self._device == "cpu" and texts < _FEW
-            precision = None if few else low_precision(self._device, int(self._network.config.hidden_size))
+            few = self.device == "cpu" and texts < _FEW
+            precision = None if few else low_precision(self.device, int(self._network.config.hidden_size))
         else:
             precision = None if self._precision == FULL else getattr(torch, self._precision)
-        return torch.autocast(self._device, precision, enabled=precision is not None)
+        return torch.autocast(self.device, precision, enabled=precision is not None)
 
     def _tokens(self, texts: list[str]) -> list[list[int]]:
         if self._model.lowercase:
@@ -137,9 +137,9 @@ class TransformerEncoder:
         for row, ids in zip(padded, tokens, strict=True):
             row[: len(ids)] = torch.tensor(ids)
         mask = (torch.arange(width) < lengths[:, None]).long()
-        states = self._network(input_ids=padded.to(self._device), attention_mask=mask.to(self._device))
+        states = self._network(input_ids=padded.to(self.device), attention_mask=mask.to(self.device))
         vectors: Matrix = (
-            self._head(states.last_hidden_state.float(), lengths.to(self._device), prompt).float().cpu().numpy()
+            self._head(states.last_hidden_state.float(), lengths.to(self.device), prompt).float().cpu().numpy()
         )
         return vectors
 

@@ -20,6 +20,7 @@ class TwoTowers:
                 "the two towers were not trained together; save the model again",
             )
         self._towers = {"query": query, "passage": passage}
+        self.device = getattr(query, "device", "cpu")
 
     @property
     def dimension(self) -> int:
