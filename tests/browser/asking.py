@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.browser.stub import StubWorkbench
 
-Visit = Callable[..., Any]
 CAT = "Which cat is unable to roar but purrs and chirps like a bird?"
 
 

@@ -13,7 +13,6 @@ from mdr.ui.visitors import SESSION
 from mdr.workbench import SAMPLE
 from tests.browser.stub import StubWorkbench
 
-Visit = Callable[..., Any]
 Judge = Callable[..., Any]
 
 

@@ -13,6 +13,7 @@ import pytest
 from mdr.services.grade_sources import Grading
 from tests.browser.conftest import SCREENSHOTS
 from tests.browser.test_search_looks import CONTRASTS
+from tests.browser.visiting import served
 from tests.measured import MeasuredWorkbench
 
 Look = Callable[..., Any]
@@ -30,12 +31,7 @@ def given(page: Any) -> dict[str, list[str]]:
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[str]:
     """The app over a collection that nobody has evaluated."""
-    from mdr.ui.app import serve
-
-    workbench = MeasuredWorkbench(tmp_path)
-    app = serve(workbench)
-    yield app.local_url.rstrip("/")
-    app.close()
+    yield from served(MeasuredWorkbench(tmp_path))
 
 
 def test_a_fresh_start_offers_to_measure_and_shows_the_result(usual: Any, fresh: str) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.browser.asking import Visit
 from tests.browser.conftest import SCREENSHOTS
 from tests.browser.stub import StubWorkbench
 from tests.browser.test_search_looks import CONTRASTS
+from tests.browser.visiting import Visit
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ from mdr.core.campaigns import Campaign, Rules
 from mdr.ui.render import tongue
 from mdr.workbench import SAMPLE
 from tests.browser.conftest import SCREENSHOTS
-from tests.browser.judging import Judge, Visit, campaign, open_campaign, press, saved, shown, sign_in
+from tests.browser.judging import Judge, campaign, open_campaign, press, saved, shown, sign_in
 from tests.browser.stub import StubWorkbench
+from tests.browser.visiting import Visit
 
 
 @pytest.fixture

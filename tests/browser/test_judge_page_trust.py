@@ -10,9 +10,10 @@ from mdr.core.campaigns import Rules
 from mdr.core.permissions import MACHINE, Person
 from mdr.services.campaigns import Plan
 from mdr.workbench import SAMPLE
-from tests.browser.judging import Visit, campaign, open_campaign, press, saved, shown, sign_in
+from tests.browser.judging import campaign, open_campaign, press, saved, shown, sign_in
 from tests.browser.stub import HOSTILE, StubWorkbench
 from tests.browser.test_search_looks import CONTRASTS
+from tests.browser.visiting import Visit
 
 WINDOW = {"viewport": {"width": 1280, "height": 900}}
 BOTH = Rules(repeats=0, overlap=1.0)

@@ -8,9 +8,10 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.browser.asking import CAT, Visit, address_of, ask, question
+from tests.browser.asking import CAT, address_of, ask, question
 from tests.browser.conftest import SCREENSHOTS
 from tests.browser.stub import HOSTILE, StubWorkbench
+from tests.browser.visiting import Visit
 
 # -- words that go together -------------------------------------------------------------------------------
 

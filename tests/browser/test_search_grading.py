@@ -7,8 +7,9 @@ from urllib.parse import quote
 
 from mdr.services.judging import GRADES
 from mdr.ui.visitors import VISITOR
-from tests.browser.asking import CAT, Visit
+from tests.browser.asking import CAT
 from tests.browser.stub import StubWorkbench
+from tests.browser.visiting import Visit
 
 
 def test_a_grade_is_kept_shown_again_and_taken_back(visit: Visit, workbench: StubWorkbench) -> None:

@@ -6,9 +6,10 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.browser.asking import CAT, Visit, question
+from tests.browser.asking import CAT, question
 from tests.browser.conftest import SCREENSHOTS
 from tests.browser.stub import StubWorkbench
+from tests.browser.visiting import Visit
 
 CONTRASTS = """() => {
   const channels = (colour) => colour.match(/[0-9.]+/g).map(Number);

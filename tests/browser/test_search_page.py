@@ -7,8 +7,9 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.browser.asking import CAT, Visit, address_of, ask, question, submit
+from tests.browser.asking import CAT, address_of, ask, question, submit
 from tests.browser.stub import HOSTILE, StubWorkbench
+from tests.browser.visiting import Visit
 
 # -- asking -----------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,9 @@ from mdr.storage.collection import Collection
 from mdr.storage.files import write_json
 from mdr.storage.pairs import Pair, Pairs, PairWriter
 from mdr.types import Query
-from tests.browser.conftest import _opening
 from tests.browser.stub import HOSTILE, StubWorkbench, Words
+from tests.browser.visiting import Visit, opening, served
 
-Visit = Callable[..., Any]
 FINGERPRINTS = {"encoder": "toy", "dense": "toy-3", "lexical": "toy-0"}
 NASTY = (
     Query("<q>", "en", "<script>alert(1)</script> {{this}} ${alert(2)}"),
@@ -117,17 +116,13 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PairsWorkbench]:
 
 @pytest.fixture(scope="module")
 def pairs_address(pairs: PairsWorkbench) -> Iterator[str]:
-    from mdr.ui.app import serve
-
-    app = serve(pairs)
-    yield app.local_url.rstrip("/")
-    app.close()
+    yield from served(pairs)
 
 
 @pytest.fixture
 def browse(browser: Any, usual: Any, pairs_address: str) -> Iterator[Visit]:
     """Open the page "Training data" or another one at an address."""
-    for visit in _opening(browser, usual, pairs_address, lambda path: "[data-frame] [data-permalink]"):
+    for visit in opening(browser, usual, pairs_address, lambda path: "[data-frame] [data-permalink]"):
 
         def go(address: str = "", page: str = "training-data", **options: Any) -> Any:
             return visit(f"/{page}{address}", **options)  # noqa: B023  # there is one
