@@ -9,6 +9,7 @@
     ├── ArtefactError        an artefact that is damaged, unfinished or in use by another process
     ├── TrainingError        a training run that makes no sense to go on with
     ├── StorageError         the disk or the judgement store refuses
+    │   └── InUseError       another process has it open
     ├── UnavailableError     an engine that cannot run on this machine
     ├── NotAllowedError      something that this person may not do
     ├── BusyError            too much is asked at once; says when to ask again
@@ -70,6 +71,10 @@ class TrainingError(MdrError):
 
 class StorageError(MdrError):
     """The disk or the judgement store refuses."""
+
+
+class InUseError(StorageError):
+    """Another process has it open."""
 
 
 class UnavailableError(MdrError):

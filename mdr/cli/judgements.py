@@ -1,4 +1,5 @@
-"""Commands about judgements: how far judges agree, and what scores are worth that have holes."""
+"""Commands about judgements: how far judges agree, and what scores are worth that have holes. Where judgements are kept
+is `judgement_files`, in the same group."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import RenderableType
 
+from mdr.cli import judgement_files
 from mdr.cli.data import Name
 from mdr.cli.desk import Desk, add_command
 from mdr.cli.output import Report, counted, table
@@ -26,8 +28,8 @@ Campaign = Annotated[str, typer.Option(help="The campaign's id; without: all jud
 
 def register(app: typer.Typer) -> None:
     """Put these commands into the app, below `judgements`."""
-    group = typer.Typer(no_args_is_help=True, help="Say how far judgements can be trusted, and what they prove.")
-    for work in (agreement, holes):
+    group = typer.Typer(no_args_is_help=True, help="Say what judgements prove; keep, restore and merge them.")
+    for work in (agreement, holes, *judgement_files.WORKS):
         add_command(group, work)
     app.add_typer(group, name="judgements")
 

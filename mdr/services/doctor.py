@@ -19,7 +19,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from mdr.errors import MdrError, StorageError
+from mdr.errors import InUseError, MdrError, StorageError
 from mdr.ports import Engines
 from mdr.services.trials import trial
 from mdr.settings import ROOT, Settings
@@ -247,9 +247,10 @@ def judgements(path: Path) -> Finding:
         store = JudgementStore(path)
         count = store.count()
         store.close()
+    except InUseError as error:  # a running app, most likely
+        return Finding("judgements", "note", error.problem, error.remedy)
     except StorageError as error:
-        in_use = "another process" in error.problem  # a running app, most likely
-        return Finding("judgements", "note" if in_use else "problem", error.problem, error.remedy)
+        return Finding("judgements", "problem", error.problem, error.remedy)
     return Finding("judgements", "ok", f"{count:,} events in {path}")
 
 

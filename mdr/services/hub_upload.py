@@ -38,6 +38,7 @@ _REFUSALS: dict[int, tuple[type[MdrError], str, str]] = {
     401: (InputError, "the hub does not accept the token", "set HF_TOKEN to a token that is valid"),
     403: (InputError, "the token may not write to {repo}", "use a token that may write there"),
     404: (MissingError, "the hub does not know {repo}, or hides it from this token", "check owner, name and token"),
+    412: (UnavailableError, "somebody else wrote to {repo} at the same time", "push again"),
 }
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 from pyarrow import parquet
@@ -24,12 +25,30 @@ NEWEST, DAYS = 12, 14
 _NAME = re.compile(r"judgements-(\d{6,})\.parquet")
 
 
+class Snapshot(NamedTuple):
+    """What can be said of a finished snapshot; `events` is None where it is not as it was written."""
+
+    path: Path
+    taken: datetime
+    bytes: int
+    events: int | None
+
+
 # -- snapshots ----------------------------------------------------------------------------------------------------
 
 
 def snapshots(folder: Path) -> list[Path]:
     """The finished snapshots in a folder, oldest first."""
     return [path for _, path in _numbered(folder) if sum_of(path).exists()]
+
+
+def look_over(folder: Path) -> list[Snapshot]:
+    """The finished snapshots in a folder, oldest first, each read to see that it is whole."""
+    found = []
+    for path in snapshots(folder):
+        events = int(parquet.read_metadata(path).num_rows) if is_whole(path) else None
+        found.append(Snapshot(path, _written(path), path.stat().st_size, events))
+    return found
 
 
 def write_snapshot(store: JudgementStore, folder: Path) -> Path:
@@ -53,7 +72,7 @@ def thin(folder: Path) -> list[Path]:
     file only, when it is writing none."""
     with disk_errors(folder):
         finished = snapshots(folder)
-        stay = staying([datetime.fromtimestamp(path.stat().st_mtime, UTC) for path in finished])
+        stay = staying([_written(path) for path in finished])
         gone = [path for place, path in enumerate(finished) if place not in stay]
         gone += [path for _, path in _numbered(folder) if not sum_of(path).exists()]
         for path in gone:
@@ -185,6 +204,10 @@ def _as_today(events: pa.Table, path: Path) -> pa.Table:
         return events.select(SCHEMA.names).cast(SCHEMA)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise InputError(f"{path} holds no judgements: {error}", "name a snapshot") from error
+
+
+def _written(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 def _numbered(folder: Path) -> list[tuple[int, Path]]:

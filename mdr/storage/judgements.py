@@ -18,7 +18,7 @@ from weakref import WeakValueDictionary
 import duckdb
 import pyarrow as pa
 
-from mdr.errors import InputError, MdrError, StorageError
+from mdr.errors import InputError, InUseError, MdrError, StorageError
 from mdr.storage.files import disk_errors, fsync_folder
 from mdr.storage.judgement_events import COLUMNS, JudgementEvent
 from mdr.storage.judgement_mark import Mark
@@ -274,9 +274,9 @@ def _connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnectio
         return duckdb.connect(str(path), read_only=read_only, config=_CONFIG)
     except duckdb.Error as error:
         if "Could not set lock" in str(error):
-            problem = f"another process has {path} open"
             remedy = "stop the other mdr process, set MDR_HOME to another folder, or read its exports and snapshots"
-        elif _corrupt(error):
+            raise InUseError(f"another process has {path} open", remedy) from error
+        if _corrupt(error):
             problem, remedy = f"{path} is damaged: {_first_line(error)}", _DAMAGED
         elif isinstance(error, duckdb.IOException):
             problem = f"cannot open {path}: {_first_line(error)}"
