@@ -1,4 +1,4 @@
-.PHONY: install app test check bench
+.PHONY: install app test check bench container-check
 
 install:  ## everything, for people who change the code
 	pip install -r requirements.txt -r requirements-dev.txt
@@ -15,3 +15,6 @@ check:  ## lint and types
 
 bench:  ## every benchmark, one after the other
 	@for name in app encode exact_search fusion lexical measures million; do echo "== $$name"; python -m benchmarks.$$name || exit 1; done
+
+container-check:  ## the Dockerfile carried out without a container engine; root, debootstrap and 12 GB
+	python tests/container.py

@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
 """The folder that holds `assets/` and `data/sample/`."""
 SHIPPED = ("base", "final", "generator")
 """Models that come along; base has seen no label, final has."""
+SPACE_DISK = Path("/data")
+"""Where a Space has its persistent storage, if it has any: everything else there is gone with the next start."""
 
 
 class Settings(BaseSettings):
@@ -30,6 +32,7 @@ class Settings(BaseSettings):
     host: str = Field("", description="address the app listens on; empty: this machine only, on a Space everywhere")
     port: int = Field(7860, ge=0, le=65535, description="port the app listens on; 0: any free one")
     sign_in: Literal["open", "required"] = Field("open", description="whether people who have not signed in get in")
+    admins: str = Field("", description="Hugging Face names, with commas between, of those who are admins here")
     runs: Literal["", "everyone", "here", "admin", "off"] = Field(
         "", description="who may start runs; empty: here on this machine alone, off on a Space, else admin"
     )
@@ -52,10 +55,15 @@ class Settings(BaseSettings):
     space_host: str = Field("", validation_alias="SPACE_HOST", description="where the Space is reached, likewise")
     space_owner: str = Field("", validation_alias="SPACE_AUTHOR_NAME", description="whose Space it is, likewise")
     zero_gpu: bool = Field(False, validation_alias="SPACES_ZERO_GPU", description="whether it borrows GPUs, likewise")
-    admins: str = Field("", description="Hugging Face names, with commas between, of those who are admins here")
     hub: str = Field("", validation_alias="OPENID_PROVIDER_URL", description="where people sign in, likewise")
     hub_client: str = Field("", validation_alias="OAUTH_CLIENT_ID", description="who we are there, likewise")
-    hub_secret: SecretStr = Field(SecretStr(""), validation_alias="OAUTH_CLIENT_SECRET", description="likewise")
+    hub_secret: SecretStr = Field(SecretStr(""), validation_alias="OAUTH_CLIENT_SECRET", description="what proves it, likewise")
+
+    @model_validator(mode="after")
+    def _on_the_disk_of_the_space(self) -> Settings:
+        if self.space_id and "home" not in self.model_fields_set and SPACE_DISK.is_mount():
+            self.home = SPACE_DISK
+        return self
 
     @property
     def address(self) -> str:
