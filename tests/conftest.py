@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,17 @@ def settings(tmp_path: Path, tiny: Path, toy_encoder: Path) -> Settings:
 def store(tmp_path: Path) -> ArtefactStore:
     """One that is new; modules about another kind of store have a `store` of their own."""
     return ArtefactStore(tmp_path / "store")
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Training on one thread, so that sums come in one order."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def _lines(path: Path, lines: list[str]) -> None:

@@ -119,8 +119,9 @@ def test_likelihoods_count_only_labels() -> None:
             for row, ls in enumerate(labels.tolist())]  # fmt: skip
     found = losses.token_likelihood(logits, labels).tolist()
     assert found == pytest.approx([sum(row) / len(row) for row in rows], rel=1e-5)
-    every = [value for row in rows for value in row]
-    assert losses.sequence_likelihood(logits, labels).item() == pytest.approx(-sum(every) / len(every), rel=1e-5)
+    assert losses.sequence_likelihood(logits, labels).item() == pytest.approx(-sum(map(sum, rows)), rel=1e-5)
+    weighted = losses.sequence_likelihood(logits, labels, torch.tensor([0.5, 2.0])).item()
+    assert weighted == pytest.approx(-0.5 * sum(rows[0]) - 2 * sum(rows[1]), rel=1e-5)
 
 
 def test_listwise_likelihood_prefers_the_positive() -> None:

@@ -4,7 +4,6 @@ refused."""
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +28,7 @@ from mdr.training.reranker_run import _join_with_ends
 from mdr.types import Event, Passage, Query
 from mdr.workbench import Workbench
 
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 STARTS = {
     "bert": lambda folder: encoder_models.plain(folder / "bert", template="[CLS] $A [SEP]"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from mdr.training.dual import DualEncoder, DualLearner
 from mdr.training.objectives import LOSSES, Vectors
 from mdr.training.plan import Plan
 from mdr.training.settings import Objective
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 EVERY = [
     objective("contrast"),
@@ -36,14 +38,6 @@ TOWERS: dict[str, Callable[[float], DualEncoder]] = {
     "damped": lambda dropout: DualEncoder(Deep(dropout)),
 }
 PLENTY = 1 << 30
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def by_definition(model: DualEncoder, each: Objective, batch: Batch) -> dict[str, Tensor]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,8 @@ from mdr.training.dual import DualEncoder, DualLearner
 from mdr.training.processes import Processes, join_processes
 from mdr.training.settings import TrainerSettings
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
+
 PLENTY = 1 << 30
 SHARED = {
     "contrast": objective("contrast", symmetric=True, batch=7),
@@ -24,14 +24,6 @@ SHARED = {
     "language": objective("language"),
 }
 STEPS = 5
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def several_steps(loss: str, processes: Processes) -> dict[str, Tensor]:

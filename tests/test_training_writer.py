@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -19,15 +18,9 @@ from mdr.training.settings import TrainerSettings
 from mdr.training.trainer import Trainer
 from mdr.training.writer import WriterLearner
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 END = 1
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

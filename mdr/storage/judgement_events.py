@@ -14,7 +14,6 @@ Action: TypeAlias = Literal["grade", "withdraw", "skip", "cannot-judge", "note",
 Ability: TypeAlias = Literal["native", "partial", "translation", "alignment"]
 """How a judge could read the passage: as a native, partly, through a twin or translation, by aligned words only."""
 
-ACTIONS: tuple[str, ...] = get_args(Action)
 ABILITIES: tuple[str, ...] = get_args(Ability)
 
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,12 +23,12 @@ from pydantic import BaseModel, ConfigDict
 from mdr.engines.model_folder import read_model_folder
 from mdr.engines.static_encoder import read_rows
 from mdr.engines.vocabulary_languages import own_tokens, write_own_tokens
-from mdr.errors import MdrError
 from mdr.storage.files import digest, disk_errors, write_json
 from mdr.training.batches import Ints, Source
 from mdr.training.export import save_network
 from mdr.training.labelled import FOLDERS, read_labelled
 from mdr.training.plan import Plan
+from mdr.training.program import chosen, tell
 from mdr.training.self_supervised import TokenTexts
 from mdr.training.settings import Objective, TrainerSettings
 from mdr.training.static import SETTINGS
@@ -264,17 +262,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder to write the model to")
     parser.add_argument("--settings", type=Path, help="a JSON file of settings that differ from the defaults")
     options = parser.parse_args(arguments)
-    started = time.monotonic()
-    try:
-        chosen = options.settings
-        settings = GeneratorSettings.model_validate_json(chosen.read_text()) if chosen else GeneratorSettings()
-        for event in train_generator(options.data, options.encoder, options.out, settings):
-            if event.kind != "progress" or event.done % 20 == 0 or event.done == event.total:
-                place = f" {event.done:,}/{event.total:,}" if event.total else ""
-                sys.stdout.write(f"{time.monotonic() - started:6.0f} s{place} {event.message}\n")
-                sys.stdout.flush()
-    except MdrError as error:
-        sys.exit(str(error))
+    settings = chosen(options.settings, GeneratorSettings)
+    tell(train_generator(options.data, options.encoder, options.out, settings), every=20)
 
 
 if __name__ == "__main__":

@@ -92,9 +92,13 @@ def token_likelihood(logits: Tensor, labels: Tensor) -> Tensor:
     return (logged * kept).sum(-1) / kept.sum(-1).clamp(min=1)
 
 
-def sequence_likelihood(logits: Tensor, labels: Tensor) -> Tensor:
-    """−log P(label), mean over all labels of the batch: teaches a generator to write."""
-    return cross_entropy(logits.flatten(0, -2).float(), labels.flatten(), ignore_index=-100)
+def sequence_likelihood(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
+    """−log P(label), summed over labels that are not −100, a row's by its weight: teaches a generator to write."""
+    kept = labels != -100
+    if weights is None:
+        return cross_entropy(logits[kept].float(), labels[kept], reduction="sum")
+    each = cross_entropy(logits[kept].float(), labels[kept], reduction="none")
+    return (each * weights.to(each)[:, None].expand(labels.shape)[kept]).sum()
 
 
 def listwise_likelihood(likelihood: Tensor, positive: Tensor) -> Tensor:

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
-import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,12 +22,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mdr.engines.model_folder import read_model_folder
 from mdr.engines.static_encoder import read_rows
-from mdr.errors import MdrError
 from mdr.storage.files import digest, disk_errors, write_json
 from mdr.training.batches import Source
 from mdr.training.dual import DualEncoder, DualLearner
 from mdr.training.labelled import labelled_source
 from mdr.training.plan import Plan
+from mdr.training.program import chosen, tell
 from mdr.training.self_supervised import SelfSupervised, TokenTexts
 from mdr.training.settings import Objective, TrainerSettings
 from mdr.training.static_folder import save_static
@@ -214,22 +212,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.model == "final" and not options.start:
         parser.error("final needs --start")
-    started = time.monotonic()
-    try:
-        chosen = options.settings
-        settings = StaticSettings.model_validate_json(chosen.read_text()) if chosen else StaticSettings()
-        if options.model == "base":
-            events = train_base(options.data, settings, options.out)
-        else:
-            events = train_final(options.data, options.start, settings, options.out)
-        for event in events:
-            if event.kind == "progress" and event.done % 100 and event.done != event.total:
-                continue
-            place = f" {event.done:,}/{event.total:,}" if event.total else ""
-            sys.stdout.write(f"{time.monotonic() - started:6.0f} s{place} {event.message}\n")
-            sys.stdout.flush()
-    except MdrError as error:
-        sys.exit(str(error))
+    settings = chosen(options.settings, StaticSettings)
+    if options.model == "base":
+        events = train_base(options.data, settings, options.out)
+    else:
+        events = train_final(options.data, options.start, settings, options.out)
+    tell(events, every=100)
 
 
 if __name__ == "__main__":

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from mdr.engines.language_models import Decoder
 from mdr.training.batches import Bags, Batch, Ints
-from mdr.training.losses import token_likelihood
+from mdr.training.losses import sequence_likelihood, token_likelihood
 from mdr.training.pieces import Parts, PieceLearner
 from mdr.training.plan import Plan
 from mdr.training.settings import Objective
@@ -48,13 +46,8 @@ class WriterLearner(PieceLearner):
         total = max(1e-9, float(lengths.sum() if weights is None else (lengths * weights).sum()))
         for piece in self.pieces(batch.passages.lengths, batch.passages.lengths + lengths):
             logits, labels = self._run(batch.passages.take(piece), batch.queries.take(piece))
-            kept = labels != IGNORED
-            if weights is None:
-                yield cross_entropy(logits[kept].float(), labels[kept], reduction="sum") / total
-            else:
-                each = cross_entropy(logits[kept].float(), labels[kept], reduction="none")
-                counts = torch.from_numpy(np.repeat(weights[piece], lengths[piece])).to(each)
-                yield (each * counts).sum() / total
+            its = None if weights is None else torch.from_numpy(weights[piece])
+            yield sequence_likelihood(logits, labels, its) / total
 
     def _run(self, read: Bags, written: Bags) -> tuple[Tensor, Tensor]:
         labels, _ = written.padded(IGNORED)
