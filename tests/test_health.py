@@ -165,6 +165,9 @@ def test_numbers_tell_what_happened(server: Server) -> None:
     assert gained["mdr_requests_total['200', 'judge']"] == 1 == gained["mdr_requests_total['422', 'judge']"]
     assert gained["mdr_request_seconds_count['judge']"] == 2
     assert after["mdr_home_free_bytes[]"] > 0 and after["mdr_judgement_bytes[]"] > 0
+    assert "mdr_snapshot_age_seconds[]" not in after, "there is none yet"
+    server.workbench.snapshots.take()
+    assert 0 <= server.numbers()["mdr_snapshot_age_seconds[]"] < 600
     assert after["mdr_runs['running']"] == 0 == after["mdr_line['search', 'waiting']"]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
@@ -60,6 +61,7 @@ class _Looked(Collector):
         self._parts: Sequence[Callable[[], Iterable[Metric]]] = (
             self._lines,
             self._judgements,
+            self._snapshots,
             self._disk,
             self._runs,
         )
@@ -93,6 +95,13 @@ class _Looked(Collector):
         yield GaugeMetricFamily("mdr_judgement_events", "Events in the judgement file.", self._health.judgements())
         size = self._workbench.settings.judgements.stat().st_size
         yield GaugeMetricFamily("mdr_judgement_bytes", "Size of the judgement file.", size)
+
+    def _snapshots(self) -> Iterator[Metric]:
+        kept = self._workbench.snapshots.kept
+        if kept.taken is not None:
+            age = max(0.0, time.time() - kept.taken)
+            yield GaugeMetricFamily("mdr_snapshot_age_seconds", "Since judgements were last written aside.", age)
+        yield GaugeMetricFamily("mdr_snapshot_failing", "1: the last try failed.", float(bool(kept.problem)))
 
     def _disk(self) -> Iterator[Metric]:
         free = shutil.disk_usage(self._workbench.settings.home).free
