@@ -11,8 +11,9 @@ import pytest
 
 from mdr.core.agreement import alpha
 from mdr.core.permissions import Person
-from mdr.errors import MissingError, NotAllowedError
-from mdr.services.agreement import APART, AgreementService
+from mdr.errors import InputError, MissingError, NotAllowedError
+from mdr.services.agreement import AgreementService
+from mdr.services.graded_things import APART, SLICES
 from mdr.services.judging import JudgingService
 from mdr.storage.judgements import JudgementStore
 from mdr.types import Passage, Query
@@ -145,6 +146,39 @@ def test_a_judge_who_drifts_is_seen(judging: JudgingService, service: AgreementS
         grade(judging, "ann", number, 0 if number < 30 else 2)
     drift = service.judge("c", "ann").drift
     assert drift.certain and drift.change.mean > 2
+
+
+def test_every_number_opens_what_it_is_made_of(judging: JudgingService, service: AgreementService) -> None:
+    judged(judging)
+    for number in range(24, 26 + APART):
+        grade(judging, "cai", number, 1)
+    grade(judging, "cai", 24, 3)  # again, with others between
+    found = service.agreement("c")
+    assert service.behind("c", None, "whole") == found.things and len(found.things) == found.whole.things == 24
+    for what in SLICES:
+        for name, its in found.slices[what].items():
+            assert len(service.behind("c", None, what, name)) == its.things
+    for row in found.pairs:
+        things = service.behind("c", None, "judges", row.first, row.second)
+        assert len(things) == row.accord.things
+        assert sum(len(set(thing.grades.values())) == 1 for thing in things) / len(things) == row.accord.same.mean
+        assert [thing.spread for thing in things] == sorted((thing.spread for thing in things), reverse=True)
+    for row in found.abilities:
+        things = service.behind("c", None, "abilities", row.second, row.first)
+        assert 0 < len(things) <= row.accord.things
+    for judge in found.judges:
+        assert len(service.behind("c", None, "grades", judge.name)) == judge.grades
+        assert len(service.behind("c", None, "others", judge.name)) == judge.drift.things
+    [again] = service.behind("c", None, "repeats", "cai")
+    assert again.grades == {"earlier": 1, "later": 3} and again.passage == "p24"
+    assert service.behind("c", "spring", "judges", "ann", "ben") == [
+        thing for thing in service.behind("c", None, "judges", "ann", "ben") if int(thing.passage[1:]) < 12
+    ]
+    assert service.behind("c", None, "judges", "ann", "nobody") == []
+    with pytest.raises(InputError, match="no number 'magic'"):
+        service.behind("c", None, "magic")
+    with pytest.raises(NotAllowedError):
+        service.behind("c", None, "whole", person=Person("ann", "judge"))
 
 
 def test_rights(judging: JudgingService, service: AgreementService) -> None:

@@ -11,33 +11,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from mdr.core.agreement import Accord, Alpha, Drift, accord, alpha, drift
 from mdr.core.permissions import MACHINE, Person, require
 from mdr.errors import MissingError, NotAllowedError
+from mdr.services.graded_things import SLICES, Key, Thing, abilities_met, behind, latest, repeats, things_of
 from mdr.services.judging import JudgingService
 from mdr.storage.judgement_events import JudgementEvent
 
 Number = TypeVar("Number", int, float)
-APART = 6
-"""Grades of other things between two grades of one that make the second a repeat and no correction."""
-
-
-class Thing(NamedTuple):
-    """A query and a passage, with the grades of its judges. It is what a number is made of."""
-
-    query: str
-    query_lang: str
-    query_text: str
-    passage: str
-    passage_lang: str
-    grades: Mapping[str, int]
-
-    @property
-    def spread(self) -> int:
-        """How far the grades are apart."""
-        return max(self.grades.values()) - min(self.grades.values())
 
 
 @dataclass(frozen=True)
@@ -90,7 +73,7 @@ class AgreementService:
         require(person, "see-others")
         events = self._grades(collection, campaign)
         history = self._history(collection, campaign)
-        things = _things(events)
+        things = things_of(events)
         names = sorted({event.annotator for event in events})
         return Agreement(
             collection,
@@ -98,12 +81,9 @@ class AgreementService:
             _alpha(events),
             {what: _sliced(events, key) for what, key in SLICES.items()},
             list(_pairs(things.values(), names)),
-            list(_abilities(_latest(events))),
+            list(_abilities(events)),
             [_judge(name, events, things, history) for name in names],
-            sorted(
-                (thing for thing in things.values() if len(thing.grades) > 1),
-                key=lambda thing: (-thing.spread, -len(thing.grades), thing.query, thing.passage),
-            ),
+            behind(events, (), "whole"),
         )
 
     def judge(self, collection: str, name: str, campaign: str | None = None, *, person: Person = MACHINE) -> Judge:
@@ -115,7 +95,22 @@ class AgreementService:
         events = self._grades(collection, campaign)
         if name not in {event.annotator for event in events}:
             raise MissingError(f"{name!r} has graded nothing here", "see `mdr judgements agreement` for who has")
-        return _judge(name, events, _things(events), self._history(collection, campaign))
+        return _judge(name, events, things_of(events), self._history(collection, campaign))
+
+    def behind(
+        self,
+        collection: str,
+        campaign: str | None,
+        kind: str,
+        first: str = "",
+        second: str = "",
+        *,
+        person: Person = MACHINE,
+    ) -> list[Thing]:
+        """The items behind a number of `agreement`, as `graded_things.behind` names it: who graded what how."""
+        require(person, "see-others")
+        history = self._history(collection, campaign)
+        return behind(self._grades(collection, campaign), history, kind, first, second)
 
     def _grades(self, collection: str, campaign: str | None) -> list[JudgementEvent]:
         """The grades that count now, in each campaign, in the order they were given."""
@@ -132,39 +127,8 @@ class AgreementService:
         return [e for e in events if e.action == "grade" and (e.annotator, e.event) not in undone]
 
 
-def _latest(events: Iterable[JudgementEvent]) -> list[JudgementEvent]:
-    """One grade for each judge and thing: that of the latest campaign where there are several."""
-    last: dict[tuple[str, str, str], JudgementEvent] = {}
-    for event in events:
-        key = (event.annotator, event.query, event.passage)
-        last.pop(key, None)  # so that the later one also stands later
-        last[key] = event
-    return list(last.values())
-
-
-Key = Callable[[JudgementEvent], str | None]
-SLICES: Mapping[str, Key] = {
-    "campaign": lambda event: event.campaign,
-    "query language": lambda event: event.query_lang,
-    "passage language": lambda event: event.passage_lang,
-    "ability": lambda event: event.ability,
-}
-"""What agreement is told by; None: not known, left out."""
-
-
-def _things(events: Iterable[JudgementEvent]) -> dict[tuple[str, str], Thing]:
-    """What was graded, by query and passage."""
-    grades: dict[tuple[str, str], dict[str, int]] = {}
-    things: dict[tuple[str, str], Thing] = {}
-    for it in events:
-        given = grades.setdefault((it.query, it.passage), {})
-        given[it.annotator] = it.grade or 0
-        things[it.query, it.passage] = Thing(it.query, it.query_lang, it.query_text, it.passage, it.passage_lang, given)
-    return things
-
-
 def _alpha(events: Iterable[JudgementEvent]) -> Alpha:
-    things = _things(events).values()
+    things = things_of(events).values()
     return alpha([list(thing.grades.values()) for thing in things], [thing.query for thing in things])
 
 
@@ -189,15 +153,10 @@ def _pairs(things: Iterable[Thing], names: Sequence[str]) -> Iterator[Between]:
 
 def _abilities(events: Iterable[JudgementEvent]) -> Iterator[Between]:
     """Every two abilities with which different people graded one thing; also one and the same."""
-    given: dict[tuple[str, str], list[JudgementEvent]] = {}
-    for event in events:
-        if event.ability is not None:
-            given.setdefault((event.query, event.passage), []).append(event)
     shared: dict[tuple[str, str], list[tuple[int, int, str]]] = {}
-    for its in given.values():
-        for one, two in combinations(sorted(its, key=lambda it: (it.ability or "", it.annotator)), 2):
-            abilities = (one.ability or "", two.ability or "")
-            shared.setdefault(abilities, []).append((one.grade or 0, two.grade or 0, one.query))
+    for one, two in abilities_met(events):
+        abilities = (one.ability or "", two.ability or "")
+        shared.setdefault(abilities, []).append((one.grade or 0, two.grade or 0, one.query))
     for abilities, grades in sorted(shared.items()):
         yield Between(*abilities, _accord(grades))
 
@@ -208,25 +167,16 @@ def _judge(
     things: Mapping[tuple[str, str], Thing],
     history: Iterable[JudgementEvent],
 ) -> Judge:
-    own = _latest(event for event in events if event.annotator == name)
+    own = latest(event for event in events if event.annotator == name)
     seconds = [event.seconds for event in own if event.seconds is not None]
     said: list[tuple[int, float, str]] = []
     for event in own:
         grades = things[event.query, event.passage].grades
         if others := [grade for judge, grade in grades.items() if judge != name]:
             said.append((event.grade or 0, sum(others) / len(others), event.query))
-    repeats = _accord(list(_repeats(event for event in history if event.annotator == name)))
-    return Judge(name, len(own), median(seconds) if seconds else None, drift(*_columns(said)), repeats)
-
-
-def _repeats(history: Iterable[JudgementEvent]) -> Iterator[tuple[int, int, str]]:
-    """Earlier and later grade of what one judge graded again, with other things between."""
-    before: dict[tuple[str, str, str], tuple[int, int]] = {}
-    for place, it in enumerate(history):
-        key, grade = (it.campaign, it.query, it.passage), it.grade or 0
-        if key in before and place - before[key][0] > APART:
-            yield before[key][1], grade, it.query
-        before[key] = (place, grade)
+    again = repeats(event for event in history if event.annotator == name)
+    twice = _accord([(before, later.grade or 0, later.query) for before, later in again])
+    return Judge(name, len(own), median(seconds) if seconds else None, drift(*_columns(said)), twice)
 
 
 def _accord(grades: Sequence[tuple[int, int, str]]) -> Accord:

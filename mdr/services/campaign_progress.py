@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from mdr.core.campaigns import Campaign
 from mdr.core.permissions import Person, allows
-from mdr.services.agreement import APART
 from mdr.services.campaign_desk import Desk
 from mdr.services.campaign_queue import conflicts
 from mdr.services.campaigns import CampaignService
+from mdr.services.graded_things import APART
 
 _RECENT = 20
 """Judgements that somebody's pace is the median of."""
