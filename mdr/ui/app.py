@@ -169,9 +169,21 @@ def main(settings: Settings | None = None) -> None:
     logs.adopt()
     if as_lines:
         logs.tell_address(app.local_url)
-    else:
-        said.print(f"mdr is at {app.local_url}")
+    for line in [] if as_lines else greeting(workbench, app.local_url.rstrip("/"), shown=said.is_terminal):
+        said.print(line)
     app.block_thread()
+
+
+def greeting(workbench: Workbench, url: str, *, shown: bool) -> list[str]:
+    """What the terminal says when the app is there. Its owner's link is for eyes only: where nobody looks on, what is
+    said is kept in some log, which others may read; and a Space knows its owner otherwise."""
+    from mdr.ui.sign_in_page import OWNER_LINK
+
+    lines = [f"mdr is at {url}/"]
+    if shown and not workbench.settings.space_id:
+        link = f"{url}{OWNER_LINK}?token={workbench.accounts.owner_link()}"
+        lines.append(f"to sign in as its owner, who may do everything, open (once) {link}")
+    return lines
 
 
 def warm(workbench: Workbench, collection: str = SAMPLE) -> None:

@@ -9,10 +9,13 @@ from typing import Any
 import gradio as gr
 
 from mdr.errors import MdrError
+from mdr.services.jobs import Job
+from mdr.services.journal import StepLog
 from mdr.services.run_diff import diff, gain
 from mdr.ui.compare_page import frame
 from mdr.ui.programs import answering
 from mdr.ui.render import Renderer
+from mdr.ui.visitors import who
 from mdr.workbench import Workbench
 
 
@@ -25,7 +28,7 @@ class RunsPage:
     def build(self) -> None:
         """The frame and the typed functions; called inside a Gradio page."""
         frame(self._render, "runs", "Runs")
-        for function in (self.runs(), self.diff()):
+        for function in (self.runs(), self.start(), self.watch(), self.cancel(), self.diff()):
             gr.api(function, api_name=function.__name__)
 
     # -- for programs -------------------------------------------------------------------------------------
@@ -38,14 +41,56 @@ class RunsPage:
             its = self._workbench.runs
             return {
                 "recipes": [{"id": each.id, "about": each.about, "command": each.command} for each in its.recipes()],
-                "jobs": [
-                    {"id": job.id, "name": job.name, "recipe": job.recipe, "state": job.state, "asked": job.asked}
-                    for job in its.jobs.all()
-                ],
+                "jobs": [_job(job) for job in its.jobs.all()],
                 "made": {run.name: {made.step: made.key for made in run.steps} for run in its.named()},
             }
 
         return runs
+
+    def start(self) -> Callable[..., dict[str, Any]]:
+        """A recipe put into the queue, as a typed function for REST and MCP."""
+
+        def run_start(recipe: str, request: gr.Request) -> dict[str, Any]:
+            """Start a recipe: it waits for its turn, and what is there already is reused.
+
+            Args:
+                recipe: Id of a recipe, as `runs` lists them, such as "mine-sample" or "lestm".
+            """
+            with answering(self._workbench.settings):
+                return _job(self._workbench.runs.start(who(request), recipe))
+
+        return run_start
+
+    def watch(self) -> Callable[[str], dict[str, Any]]:
+        """How far a job is, as a typed function for REST and MCP."""
+
+        def run_watch(job: str) -> dict[str, Any]:
+            """Say how far a job is: the state of each step, how much of it is done, and the last of each loss.
+
+            Args:
+                job: Id of a job, as `run_start` gave it or `runs` lists them.
+            """
+            its = self._workbench.runs
+            with answering(self._workbench.settings):
+                found = its.jobs.get(job)
+                said = {"problem": found.journal.problem, "remedy": found.journal.remedy}
+                return {**_job(found), **said, "steps": [_step(step) for step in its.steps(found)]}
+
+        return run_watch
+
+    def cancel(self) -> Callable[..., dict[str, Any]]:
+        """A job ended, as a typed function for REST and MCP."""
+
+        def run_cancel(job: str, request: gr.Request) -> dict[str, Any]:
+            """Take a job out of the queue, or end it; what it finished is kept, and starting its recipe again goes on.
+
+            Args:
+                job: Id of a job, as `run_start` gave it or `runs` lists them.
+            """
+            with answering(self._workbench.settings):
+                return _job(self._workbench.runs.stop(who(request), job))
+
+        return run_cancel
 
     def diff(self) -> Callable[..., dict[str, Any]]:
         """Two runs compared, as a typed function for REST and MCP."""
@@ -68,3 +113,13 @@ class RunsPage:
                 return {**found, "gain": None, "no_gain": error.problem}
 
         return run_diff
+
+
+def _job(job: Job) -> dict[str, Any]:
+    return {"id": job.id, "name": job.name, "recipe": job.recipe, "state": job.state, "asked": job.asked}
+
+
+def _step(step: StepLog) -> dict[str, Any]:
+    last = {name: curve.points[-1][1] for name, curve in step.curves.items() if curve.points}
+    told = {"done": step.done, "total": step.total, "unit": step.unit, "message": step.message}
+    return {"name": step.name, "state": step.state, **told, "seconds": step.seconds, "last": last}
