@@ -63,7 +63,7 @@ def restore(
     """Make the judgement file from a snapshot or backup, where there is none; nothing is ever written over."""
     from mdr.storage import judgement_files
 
-    source = _chosen(source or desk.settings.snapshots)
+    source = _chosen(source) if source else judgement_files.newest_whole(desk.settings.snapshots)
     file = desk.settings.judgements
     events = judgement_files.backup(judgement_files.read_events(source), file)
     shown = [f"{counted(events, 'event')} from {source} in {file}"]
