@@ -12,6 +12,7 @@ from uuid import uuid4
 from mdr.errors import MdrError
 from mdr.services.judging import GRADES
 from mdr.services.search import DEPTH, Answer, Found, SearchService
+from mdr.storage.disks import outlives_container
 from mdr.types import Passage, Query
 from mdr.ui.address import Ask, System
 from mdr.ui.examples import examples
@@ -133,8 +134,17 @@ class Answers:
                 "passages": len(searcher.collection),
                 "langs": searcher.languages,
                 "examples": self._examples,
+                "passing": self._passing,
             },
         )
+
+    @cached_property
+    def _passing(self) -> str:
+        """On a Space whose disk does not outlive it: `lost`, or `copied` where judgements are kept on the hub."""
+        settings = self._workbench.settings
+        if not settings.space_id or outlives_container(settings.home):
+            return ""
+        return "copied" if settings.snapshot_repo else "lost"
 
     @cached_property
     def _examples(self) -> list[tuple[Query, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
@@ -18,6 +19,7 @@ from mdr.errors import InputError, StorageError
 from mdr.settings import Settings
 from mdr.types import Query
 from mdr.ui import logs
+from mdr.ui.ending import end, leave, until_told
 from mdr.ui.examples import examples
 from mdr.ui.render import Renderer
 from mdr.workbench import SAMPLE, Workbench
@@ -155,6 +157,7 @@ def _mcp_works() -> bool:
 
 def main(settings: Settings | None = None) -> None:
     """Prepare the sample collection, then serve until stopped. Gradio is imported beside the engines' loading."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # until it serves, it ends as by Ctrl-C
     workbench = Workbench(settings)
     logs.set_up(workbench.settings)
     said, as_lines = console(sys.stderr), workbench.settings.logs == "json"
@@ -165,13 +168,23 @@ def main(settings: Settings | None = None) -> None:
                 tell(event)
         warm(workbench)
         imported.result()
+    stay(workbench)
+
+
+def stay(workbench: Workbench) -> None:
+    """Serve until told to stop, then finish what is under way and end the process."""
+    said, as_lines = console(sys.stderr), workbench.settings.logs == "json"
+    workbench.snapshots.start(logs.tell)
     app = serve(workbench)
     logs.adopt()
     if as_lines:
         logs.tell_address(app.local_url)
     for line in [] if as_lines else greeting(workbench, app.local_url.rstrip("/"), shown=said.is_terminal):
         said.print(line)
-    app.block_thread()
+    told = until_told()
+    if not as_lines:
+        said.print(f"ending ({told.name}): what is under way is finished first")
+    leave(end(app, workbench, logs.tell))
 
 
 def greeting(workbench: Workbench, url: str, *, shown: bool) -> list[str]:

@@ -116,6 +116,7 @@ class JudgingRoutes:
             "judge": key_of(person),
             "adjudicates": allows(person, "adjudicate"),
             "visitor": person.role == "visitor",
+            "kept": self._workbench.snapshots.kept if allows(person, "export") else None,
         }
         return HTMLResponse(self._render("judge_campaigns", values))
 
