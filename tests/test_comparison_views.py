@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mdr.core.permissions import MACHINE, NOBODY
+from mdr.core.permissions import MACHINE, NOBODY, Person
 from mdr.ui.compare_view import CompareView
 from mdr.ui.evaluate_view import EvaluateView
 from mdr.ui.render import Renderer
@@ -75,3 +77,14 @@ def test_peoples_grades_measure_and_mark(evaluate: EvaluateView, workbench: Meas
 def test_every_view_works_with_every_kind_of_grades(evaluate: EvaluateView, view: str, grades: str) -> None:
     html = evaluate.html(f"?view={view}&grades={grades}&system=hybrid", MACHINE)
     assert 'class="error"' not in html and "data-said" in html
+
+
+@pytest.mark.parametrize("view", [CompareView, EvaluateView])
+def test_measuring_is_offered_to_those_who_may_start_it(tmp_path: Path, view: Any) -> None:
+    workbench = MeasuredWorkbench(tmp_path)
+    html = view(workbench, "sample", Renderer(workbench.settings.assets)).html
+    assert "data-start" in html("", NOBODY._replace(here=True))
+    for person in (NOBODY, Person("Ana", "lead")):
+        assert "data-start" not in html("", person) and "data-job" not in html("", person)
+    workbench.settings.runs = "off"
+    assert "data-start" not in html("", MACHINE)
