@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ def load_network(
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    logging.set_verbosity_error()  # what is missing is said below
+    logging.set_verbosity_error()  # what is missing is said by `_check`
     if not any(path for pattern in _TOKENIZERS for path in folder.glob(pattern)):  # transformers makes an empty one
         raise ModelError(f"{folder} has no tokenizer", f"one of {', '.join(_TOKENIZERS)} should be there")
     safe = {"local_files_only": True, "trust_remote_code": False}
@@ -54,10 +54,12 @@ def load_network(
             f"{folder} cannot be loaded by transformers: {first}",
             "the folder needs config.json, tokenizer files and *.safetensors; models with own code are not run",
         ) from error
+    _check(folder, report, lambda name: not name.startswith(tuple(unused)) and set(fresh).isdisjoint(name.split(".")))
+    return tokenizer, network.eval()
 
-    def needed(name: str) -> bool:
-        return not name.startswith(tuple(unused)) and set(fresh).isdisjoint(name.split("."))
 
+def _check(folder: Path, report: Mapping[str, Any], needed: Callable[[str], bool]) -> None:
+    """Refuse a network that begins at random where weights of the folder are needed."""
     missing = sorted(filter(needed, report["missing_keys"]))
     other = [name for name, *_ in report["mismatched_keys"] if needed(name)]
     if missing or other:
@@ -67,7 +69,6 @@ def load_network(
             else f"{folder}: {len(other)} weights have other shapes than config.json says",
             "config.json and the weights belong to different models; save or download the model again",
         )
-    return tokenizer, network.eval()
 
 
 def within_positions(length: int, network: Any) -> int:

@@ -17,7 +17,7 @@ from mdr.core.bias import language_bias
 from mdr.core.fusion import FUSIONS, fuse_runs
 from mdr.core.languages import code_of
 from mdr.core.measures import Scores, evaluate_run, measure
-from mdr.core.summary import averages, bias_summary, by_measure, comparison
+from mdr.core.summary import Asked, Values, averages, bias_summary, by_measure, comparison
 from mdr.core.tuning import OTHERS, refuse_shared, tune_alpha
 from mdr.errors import InputError
 from mdr.formats.trec import read_run, write_run
@@ -196,25 +196,16 @@ class Evaluate(Stage):
             if ids:
                 yield self.event("warning", f"{system} found nothing for {len(ids):,} queries, {ids[0]!r} among them")
         values = {system: by_measure(parts) for system, parts in scores.items()}
-        baseline, *others = values
         summary = {
             "settings": self.settings.model_dump(mode="json"),
             "left_out": {
-                "queries_without_relevant_passages": _ids(part.unanswerable for part in scores[baseline]),
+                "queries_without_relevant_passages": _ids(part.unanswerable for part in next(iter(scores.values()))),
                 **asked.left_out,
-            },
-            "systems": list(values),
-            "averages": {
-                system: {name: averages(its, about) for name, its in measures.items()}
-                for system, measures in values.items()
             },
             "missing": missing,
             "alpha": alpha,
-            "comparisons": {
-                system: {name: comparison(its, values[baseline][name], about) for name, its in values[system].items()}
-                for system in others
-            },
             "bias": {system: self._bias(collection, asked, run) for system, run in runs.items()},
+            **_summed_up(values, about),
         }
         write_evaluation(work.draft.folder, summary, values, about)
         work.draft.counts |= {
@@ -242,6 +233,22 @@ class Evaluate(Stage):
         lang_of = partial(language_of, collection)
         qrels = {query: {id: grade for id, grade in its.items() if lang_of(id)} for query, its in asked.qrels.items()}
         return bias_summary(language_bias(qrels, run, asked.langs, lang_of, self.settings.depth))
+
+
+def _summed_up(values: Mapping[str, Mapping[str, Values]], about: Mapping[str, Asked]) -> dict[str, Any]:
+    """Averages of each system, and what each adds to the first."""
+    baseline, *others = values
+    return {
+        "systems": list(values),
+        "averages": {
+            system: {name: averages(its, about) for name, its in measures.items()}
+            for system, measures in values.items()
+        },
+        "comparisons": {
+            system: {name: comparison(its, values[baseline][name], about) for name, its in values[system].items()}
+            for system in others
+        },
+    }
 
 
 def _ids(parts: Iterator[tuple[str, ...]]) -> list[str]:
