@@ -189,3 +189,12 @@ def test_a_snapshot_that_hangs_is_told_and_nothing_is_lost(tmp_path: Path) -> No
     assert re.search(r"no last snapshot was written: it was not finished in \d+ s", "".join(server.said))
     kept_all(server, judges)
     assert snapshots(tmp_path / "snapshots") == []
+
+
+def test_before_it_serves_it_ends_at_once() -> None:
+    code = "import time, mdr.ui.ending as it; it.end_at_once_when_told(); print(flush=True); time.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE)
+    assert process.stdout and process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(50) == 128 + signal.SIGTERM
+    process.stdout.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
@@ -19,7 +18,7 @@ from mdr.errors import InputError, StorageError
 from mdr.settings import Settings
 from mdr.types import Query
 from mdr.ui import logs
-from mdr.ui.ending import end, leave, until_told
+from mdr.ui.ending import end, end_at_once_when_told, leave, until_told
 from mdr.ui.examples import examples
 from mdr.ui.render import Renderer
 from mdr.workbench import SAMPLE, Workbench
@@ -157,7 +156,7 @@ def _mcp_works() -> bool:
 
 def main(settings: Settings | None = None) -> None:
     """Prepare the sample collection, then serve until stopped. Gradio is imported beside the engines' loading."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # until it serves, it ends as by Ctrl-C
+    end_at_once_when_told()
     workbench = Workbench(settings)
     logs.set_up(workbench.settings)
     said, as_lines = console(sys.stderr), workbench.settings.logs == "json"

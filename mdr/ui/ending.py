@@ -27,7 +27,13 @@ Tell = Callable[[Event], None]
 _ANSWERS, _SNAPSHOT, _FILES = 3.5, 7.0, 8.0
 """Seconds after which it goes on: without answers that are not given yet, without the snapshot, and without closing the
 judgement file, which has everything in its log."""
-_INTERRUPTED = 130
+_INTERRUPTED, _TERMINATED = 130, 143
+
+
+def end_at_once_when_told() -> None:
+    """For SIGTERM before anybody is served: what is being made is whole in the end or not there, so nothing is waited
+    for. Said by a handler, since the first process of a container has no other."""
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(_TERMINATED))
 
 
 def until_told() -> signal.Signals:
