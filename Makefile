@@ -1,4 +1,4 @@
-.PHONY: install app test check bench bench-judging container-check
+.PHONY: install app test check words bench bench-judging container-check
 
 install:  ## everything, for people who change the code
 	pip install -r requirements.txt -r requirements-dev.txt
@@ -12,6 +12,12 @@ test:  ## the tests, as CI runs them
 check:  ## lint and types
 	ruff check .
 	mypy
+
+words:  ## bring the catalogues of the interface up to date with what pages say (docs/translating.md)
+	pybabel -q extract -F assets/words/babel.cfg --no-wrap --sort-by-file --add-location=file --project=mdr --version=1 --msgid-bugs-address= \
+		-k N_ -k NN_:1,2 -k many:1,2 -k i18n -o words.pot .
+	@for file in assets/words/*.po; do pybabel -q update -i words.pot -o $$file -l $$(basename $$file .po) \
+		--no-wrap --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date; done
 
 bench:  ## every benchmark that needs nothing beside the sample, one after the other
 	@for name in app encode exact_search fusion lexical measures mining mining_weights million train_step judging_speed admission; do \

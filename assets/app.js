@@ -10,6 +10,11 @@ const mdr = (() => {
   const $ = (selector, root = document) => root.querySelector(selector);
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
+  // A sentence in the page's language: the server sends what scripts say with the page. `%(name)s` is filled in.
+  const { words = {} } = window.gradio_config ?? {};
+  const _ = (text, values = {}) => (Object.hasOwn(words, text) ? words[text] : text)
+    .replace(/%\((\w+)\)s/g, (all, name) => values[name] ?? all);
+
   const make = (tag, className, text = "") => Object.assign(document.createElement(tag), { className, textContent: text });
 
   // Read out politely by screen readers, and shown where `seen`.
@@ -47,7 +52,7 @@ const mdr = (() => {
   const save = (path, body, subject, told, shelf = "") => {
     const key = shelf && `${shelf}${Date.now()}-${String(shelved++).padStart(6, "0")}`;
     queue.push({ path, body, subject, told, tries: 0, key: keep(key, { path, body }) });
-    told("saving", "saving …");
+    told("saving", _("saving …"));
     send();
   };
 
@@ -82,10 +87,10 @@ const mdr = (() => {
     if (done || refusal) {
       queue.shift();
       if (item.key) localStorage.removeItem(item.key);
-      if (refusal) item.told("refused", `not saved: ${refusal}`);
-      else if (!queue.some((other) => other.subject === item.subject)) item.told("done", "saved", answer);
+      if (refusal) item.told("refused", _("not saved: %(why)s", { why: refusal }));
+      else if (!queue.some((other) => other.subject === item.subject)) item.told("done", _("saved"), answer);
     } else {
-      item.told("waiting", why || "not saved yet, trying again …");
+      item.told("waiting", why || _("not saved yet, trying again …"));
       await new Promise((resolve) => setTimeout(resolve, RETRY[Math.min(item.tries++, RETRY.length - 1)]));
     }
     sending = false;
@@ -179,6 +184,6 @@ const mdr = (() => {
   };
 
   // Pages of their own (assets/pages) add rows to `actions`, and keys.
-  return { $, $$, make, announce, identifier, save, resume, piece, passage, actions, keys, onKey, coloured };
+  return { $, $$, _, make, announce, identifier, save, resume, piece, passage, actions, keys, onKey, coloured };
 })();
 window.mdr = mdr;

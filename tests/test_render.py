@@ -16,7 +16,8 @@ from mdr.settings import ROOT
 from mdr.types import Passage, Query, Term
 from mdr.ui.address import System
 from mdr.ui.answers import Card, Column, Versions
-from mdr.ui.render import EXCERPT, SCRIPTS, Renderer, pieces, shown, visible
+from mdr.ui.render import EXCERPT, SCRIPTS, Renderer, pieces, shown
+from mdr.ui.visible import visible
 
 render = Renderer(ROOT / "assets")
 

@@ -1,6 +1,7 @@
 // At the top of every page: who one is, or the way to sign in.
 (() => {
   let asked = false;
+  const called = (role) => ({ visitor: mdr._("visitor"), judge: mdr._("judge"), lead: mdr._("lead"), admin: mdr._("admin") })[role] ?? role;
 
   const tell = async (link) => {
     const response = await fetch("mdr/me");
@@ -8,7 +9,7 @@
     const { name, role } = await response.json();
     if (!name) return;
     link.replaceChildren(Object.assign(mdr.make("bdi", "", name), { dir: "auto" }));
-    link.setAttribute("aria-label", `${name}, ${role}: your account`);
+    link.setAttribute("aria-label", mdr._("%(name)s, %(role)s: your account", { name, role: called(role) }));
   };
 
   new MutationObserver((_, observer) => {

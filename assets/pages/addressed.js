@@ -1,7 +1,7 @@
 // Pages that are a function of their address: they fill themselves in from a route, and links, forms and the browser's
 // back button only change the address. What comes is HTML that the server has escaped.
 (() => {
-  const { $, $$, announce } = mdr;
+  const { $, $$, _, announce } = mdr;
   let page = null;  // { frame, path, loading }
 
   const load = async (address, push) => {
@@ -18,7 +18,7 @@
     } catch (error) {
       if (loading.signal.aborted) return;
       frame.removeAttribute("aria-busy");
-      announce(`This could not be loaded: ${error.message}. Try again.`, true);
+      announce(_("This could not be loaded: %(why)s. Try again.", { why: error.message }), true);
       return;
     }
     show(html);

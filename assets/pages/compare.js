@@ -1,6 +1,6 @@
 // The picture of what moved answers to the pointer and the keyboard; measuring can be started and watched.
 (() => {
-  const { $, $$ } = mdr;
+  const { $, $$, _ } = mdr;
   const POLL = 600;  // milliseconds between looks at how far measuring is
 
   // -- one passage in both lists ---------------------------------------------------------------------------
@@ -24,7 +24,7 @@
       try {
         now = await (await fetch("mdr/evaluate/progress")).json();
       } catch {
-        now = { state: "running", message: "waiting for the server", done: 0, total: 0 };
+        now = { state: "running", message: _("waiting for the server"), done: 0, total: 0 };
       }
       if (!offer.isConnected) return;
       if (now.state === "done") return mdr.reload();
@@ -38,7 +38,8 @@
       const percent = now.total ? Math.round((100 * now.done) / now.total) : 0;
       bar.setAttribute("aria-valuenow", percent);
       $("span", bar).style.width = `${percent}%`;
-      const far = now.total ? `, ${now.done.toLocaleString()} of ${now.total.toLocaleString()} ${now.unit}` : "";
+      const count = { done: now.done.toLocaleString("en"), total: now.total.toLocaleString("en"), unit: now.unit };
+      const far = now.total ? _(", %(done)s of %(total)s %(unit)s", count) : "";
       $(".told", offer).textContent = `${now.message}${far}`;
       await new Promise((resolve) => setTimeout(resolve, POLL));
     }

@@ -1,7 +1,7 @@
 // Figures to take along, and grades of one's own. A figure is drawn with the page's styles: on its way out every part
 // gets what it looks like written on it, and the background goes along.
 (() => {
-  const { $, $$ } = mdr;
+  const { $, $$, _ } = mdr;
   const LOOK = ["fill", "fill-opacity", "opacity", "stroke", "stroke-width", "stroke-dasharray", "font-family", "font-size",
     "font-weight", "text-anchor", "direction"];
   const SHARP = 2;  // pixels for each of the figure's units
@@ -53,7 +53,7 @@
   document.addEventListener("change", async (event) => {
     if (!event.target.matches("[data-upload]") || !event.target.files.length) return;
     const told = $(".told", event.target.closest(".panel"));
-    told.textContent = "reading …";
+    told.textContent = _("reading …");
     try {
       const response = await fetch("mdr/upload/qrels", { method: "POST", body: event.target.files[0] });
       const answer = await response.json();
@@ -64,7 +64,7 @@
       address.delete("view");
       mdr.go(`?${address}`);
     } catch (error) {
-      told.textContent = `Not read: ${error.message}`;
+      told.textContent = _("Not read: %(why)s", { why: error.message });
     }
   });
 })();

@@ -1,7 +1,7 @@
 // The page "Judge" around its queue: campaigns, the languages somebody reads, dialogs. judge_queue.js has the queue.
 // What belongs to a judge is kept under the judge's key: two people at one browser never see or send each other's.
 mdr.judge = (() => {
-  const { $, $$ } = mdr;
+  const { $, $$, _ } = mdr;
   const LANGS = "mdr-judge-langs:";  // how well a judge reads what
 
   let root;  // the page's component; none on other pages
@@ -20,7 +20,7 @@ mdr.judge = (() => {
 
   const trouble = (error) => {
     const told = Object.assign(mdr.make("p", "trouble", error.message), { role: "alert" });
-    const again = Object.assign(mdr.make("button", "start", "Try again"), { type: "button" });
+    const again = Object.assign(mdr.make("button", "start", _("Try again")), { type: "button" });
     again.addEventListener("click", open);
     return [told, again];
   };
@@ -54,13 +54,13 @@ mdr.judge = (() => {
   };
 
   const list = async () => {
-    document.title = "Judge · mdr";
+    document.title = _("Judge") + " · mdr";
     start().innerHTML = await get("campaigns");
     start().removeAttribute("aria-busy");
     const left = mdr.judgeQueue.sendLeft($("[data-judge]", start()).dataset.judge, (state) => {
-      if (state === "done") mdr.announce("Saved what was left from before.", true);
+      if (state === "done") mdr.announce(_("Saved what was left from before."), true);
     });
-    if (left) mdr.announce(`Sending ${left} from before …`, true);
+    if (left) mdr.announce(_("Sending %(n)s from before …", { n: left }), true);
   };
 
   const openCampaign = async (id, conflicts) => {

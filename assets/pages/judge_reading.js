@@ -1,7 +1,7 @@
 // What helps to read one item on the page "Judge": its versions in other languages, where the systems put it, the time
 // it takes. Knows no queue.
 mdr.judgeReading = (() => {
-  const { $, $$ } = mdr;
+  const { $, $$, _ } = mdr;
   const EVIDENCE = "mdr-judge-evidence";
   const RANK = ["native", "partial", "translation", "alignment"];
 
@@ -38,7 +38,7 @@ mdr.judgeReading = (() => {
   const twin = (item, abilities) => {
     const row = $(".twins", item);
     if (!row) {
-      mdr.announce("This passage has no version in another language.", true);
+      mdr.announce(_("This passage has no version in another language."), true);
       return;
     }
     row.hidden = false;

@@ -1,7 +1,7 @@
 // The queue of the page "Judge": one item in sight, the next five at hand, what was said on its way to the server.
 // A key acts at once; saving follows in order, survives a reload, and counts once whatever happens on the way.
 mdr.judgeQueue = (() => {
-  const { $, judgeReading: reading } = mdr;
+  const { $, _, judgeReading: reading } = mdr;
   const AHEAD = 5;
   const AGAIN = 1500;  // milliseconds until a lost connection is tried again
   const SHELF = "mdr-judge-unsaved:";
@@ -36,7 +36,7 @@ mdr.judgeQueue = (() => {
     now = { desk, campaign, langs, abilities, source: "own", current: null, ahead: [], seen: new Map(), times: [], past: [], unsaved: 0, ...more };
     mdr.judge.show("work");
     $(".desk", desk).toggleAttribute("data-deciding", Boolean(now.deciding));
-    placeholder("One moment …");  // no key would reach an item of before
+    placeholder(_("One moment …"));  // no key would reach an item of before
     return now;
   };
 
@@ -83,9 +83,9 @@ mdr.judgeQueue = (() => {
         body: JSON.stringify(wanted(AHEAD + 1 - now.ahead.length)),
       });
     } catch {
-      throw new Error("No connection. What you judged is kept in this browser; trying again …");
+      throw new Error(_("No connection. What you judged is kept in this browser; trying again …"));
     }
-    const answer = await response.json().catch(() => ({ problem: "the server is busy", remedy: "trying again …" }));
+    const answer = await response.json().catch(() => ({ problem: _("the server is busy"), remedy: _("trying again …") }));
     if (!response.ok) throw new Error(`${answer.problem}; ${answer.remedy}`);
     return answer;
   };
@@ -96,7 +96,7 @@ mdr.judgeQueue = (() => {
 
   // Nothing is at hand: fetch more, and where there is no more, say so.
   const runOut = async (mine) => {
-    placeholder("One moment …");
+    placeholder(_("One moment …"));
     while (now === mine && (mine.unsaved || mine.filling)) await pause(20);  // what the server says next should count it
     if (now !== mine || now.current) return;
     if (!mine.deciding) {
@@ -109,8 +109,8 @@ mdr.judgeQueue = (() => {
     }
     mdr.judge.show("end");
     const { desk, deciding, own, campaign } = mine;
-    const settled = own.later ? `${own.later} left for later.` : "Every disagreement is settled.";
-    $("[data-judge-thanks]", desk).textContent = deciding ? settled : `Thank you! You have judged ${own.graded} here.`;
+    const settled = own.later ? _("%(n)s left for later.", { n: own.later }) : _("Every disagreement is settled.");
+    $("[data-judge-thanks]", desk).textContent = deciding ? settled : _("Thank you! You have judged %(n)s here.", { n: own.graded });
     for (const source of ["skipped", "others"]) $(`[data-judge-source=${source}]`, desk).hidden = deciding || !own[source];
     $(".judge-end h2", desk).focus();
     $("[data-judge-numbers]", desk).innerHTML = await mdr.judge.get("progress", { campaign: campaign.campaign });
@@ -152,8 +152,8 @@ mdr.judgeQueue = (() => {
   const status = () => {
     const { own, share, desk, deciding } = now;
     const left = Math.max(0, own.left);
-    const words = deciding ? [`${left} to settle`] : [`${own.graded} judged`, `${left} left for you`];
-    if (pace()) words.push(`usually ${Math.round(pace())} s each`);
+    const words = deciding ? [_("%(n)s to settle", { n: left })] : [_("%(n)s judged", { n: own.graded }), _("%(n)s left for you", { n: left })];
+    if (pace()) words.push(_("usually %(n)s s each", { n: Math.round(pace()) }));
     $("[data-judge-own]", desk).textContent = words.join(" · ");
     Object.assign($(".judge-done", desk), { max: share || 1, value: Math.max(0, (share || 0) - left) });
   };
@@ -208,7 +208,7 @@ mdr.judgeQueue = (() => {
   };
 
   const heard = (state, text, answer) => {
-    tick(state, state === "waiting" ? `${text} (${now.unsaved} kept in this browser)` : text);
+    tick(state, state === "waiting" ? _("%(text)s (%(n)s kept in this browser)", { text, n: now.unsaved }) : text);
     if (answer.items) arrived(answer.items);
     if ("back" in answer && now.returning) cameBack(answer.back, now.returning);
     if (state === "done" && !now.deciding && now.current && now.ahead.length < AHEAD - 2) refill(now);
@@ -227,7 +227,7 @@ mdr.judgeQueue = (() => {
       if (state !== "waiting") mine.unsaved -= 1;
       if (now === mine) tick(state, text);
     });
-    if (mine.unsaved) tick("saving", `sending ${mine.unsaved} from before …`);
+    if (mine.unsaved) tick("saving", _("Sending %(n)s from before …", { n: mine.unsaved }));
   };
 
   const sendLeft = (judge, told) => mdr.resume(`${SHELF}${judge}:`, told);
@@ -249,12 +249,12 @@ mdr.judgeQueue = (() => {
     if (seen) cameBack(seen, last);
   };
 
-  const GAVE = { skip: "You had skipped this.", "cannot-judge": "You had said that this cannot be judged.", note: "Your note is taken back." };
+  const GAVE = { skip: _("You had skipped this."), "cannot-judge": _("You had said that this cannot be judged."), note: _("Your note is taken back.") };
 
   const cameBack = (item, last) => {
     now.returning = null;
     if (!item) {
-      tick("done", "nothing to take back");
+      tick("done", _("nothing to take back"));
       return;
     }
     const others = held().filter((other) => other.item !== item.item);
@@ -264,7 +264,7 @@ mdr.judgeQueue = (() => {
     count(last.action, -1);
     mdr.judge.show("work");
     now.current = now.ahead.shift();
-    present(Number.isInteger(last.grade) ? `You had given ${last.grade}.` : GAVE[last.action] || "Taken back.");
+    present(Number.isInteger(last.grade) ? _("You had given %(grade)s.", { grade: last.grade }) : GAVE[last.action] || _("Taken back."));
   };
 
   // -- keys ------------------------------------------------------------------------------------------------
@@ -296,7 +296,7 @@ mdr.judgeQueue = (() => {
 
   const evidence = () => {
     if (now.campaign.blind) {
-      mdr.announce("This campaign hides what the systems said.", true);
+      mdr.announce(_("This campaign hides what the systems said."), true);
       return;
     }
     reading.toggle();

@@ -1,6 +1,6 @@
 // The page "Runs": starting and stopping, and looking again at what goes on.
 (() => {
-  const { $, actions } = mdr;
+  const { $, _, actions } = mdr;
   const EVERY = 1000;  // milliseconds between looks
 
   const post = (button, path, body, waiting, then) => {
@@ -15,11 +15,11 @@
   };
 
   actions.push(
-    ["[data-run]", (button) => post(button, "mdr/runs/start", { recipe: button.dataset.run }, "starting …", ({ job }) => {
+    ["[data-run]", (button) => post(button, "mdr/runs/start", { recipe: button.dataset.run }, _("starting …"), ({ job }) => {
       if (button.closest("#runs")) mdr.go(`?job=${job}`);
       else location.assign(`runs?job=${job}`);
     })],
-    ["[data-stop]", (button) => post(button, "mdr/runs/stop", { job: button.dataset.stop }, "stopping …", () => {})],
+    ["[data-stop]", (button) => post(button, "mdr/runs/stop", { job: button.dataset.stop }, _("stopping …"), () => {})],
   );
 
   // While something is active its part comes again; when it begins or ends, all of the page does.

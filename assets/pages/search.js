@@ -1,7 +1,7 @@
 // The page "Search": asks and restores addresses, grades, opens other versions, shows which words go together, and keeps
 // in this browser what its visitor asked and which languages they read.
 (() => {
-  const { $, $$, make, announce, actions, onKey } = mdr;
+  const { $, $$, _, make, announce, actions, onKey } = mdr;
   const HISTORY = "mdr-history", READS = "mdr-reads";  // where they are kept
   const KEPT = 30;  // questions
 
@@ -24,7 +24,7 @@
   // An error that we know of comes as an answer, and a lost connection is told by Gradio: this is for the rest.
   const failed = () => {
     idle();
-    announce("The search failed. Try again; the terminal that runs mdr says more.", true);
+    announce(_("The search failed. Try again; the terminal that runs mdr says more."), true);
   };
 
   // The last value is what the browser knows and the page's fields do not.
@@ -50,7 +50,7 @@
     }
     returning = false;
     const question = root.dataset.query;
-    document.title = question ? `${question} · mdr` : "mdr · search in every language";
+    document.title = question ? `${question} · mdr` : _("mdr · search in every language");
     if (question) remember(address, question);
     announce($(".summary, .error h2, .lead", root)?.textContent.replace(/\s+/g, " ") || "");
     taught(root).catch(() => {});  // an answer is one without these links too
@@ -121,7 +121,7 @@
       item.append(link);
       return item;
     });
-    $("#history ol").replaceChildren(...(links.length ? links : [make("li", "none", "Nothing yet.")]));
+    $("#history ol").replaceChildren(...(links.length ? links : [make("li", "none", _("Nothing yet."))]));
   };
 
   // Until somebody chooses, the languages that the browser was set up for.
@@ -133,7 +133,7 @@
     $("#reads").dataset.filled = "";
     boxes.forEach((one) => { one.checked = reads().includes(one.value); });
     const names = boxes.filter((one) => one.checked).map((one) => one.closest("label").textContent.trim());
-    $("#reads .chosen").textContent = names.join(", ") || "any language";
+    $("#reads .chosen").textContent = names.join(_(", ")) || _("any language");
   };
 
   addEventListener("change", (event) => {
@@ -176,7 +176,7 @@
     mdr.save("mdr/grade", body, graded.dataset.passage, (state, text) => same.forEach((one) => {
       const saved = $(".saved", one);
       saved.dataset.state = state;
-      saved.textContent = state === "done" && withdraw ? "taken back" : text;
+      saved.textContent = state === "done" && withdraw ? _("taken back") : text;
     }));
   };
 
@@ -188,7 +188,7 @@
     model: one.closest("[data-model]").dataset.model,
   });
 
-  const trouble = (error) => make("p", "trouble", `This could not be loaded: ${error.message}`);
+  const trouble = (error) => make("p", "trouble", _("This could not be loaded: %(why)s", { why: error.message }));
 
   const openVersion = async (button, found) => {
     const opened = $(".opened", button.closest(".card"));

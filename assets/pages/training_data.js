@@ -1,14 +1,14 @@
 // The page "Training data": verdicts on the passages of a thread, moving among pairs and passages, and parts of a page
 // that take longer and come by themselves.
 (() => {
-  const { $, $$, actions, onKey } = mdr;
+  const { $, $$, _, actions, onKey } = mdr;
 
   document.addEventListener("shown", ({ target }) => {
     $$("[data-later]", target).forEach(async (part) => {
       try {
         part.replaceChildren(await mdr.piece(part.dataset.later, { pair: part.closest("[data-pair]").dataset.pair }));
       } catch (error) {
-        part.textContent = `This could not be loaded: ${error.message}`;
+        part.textContent = _("This could not be loaded: %(why)s", { why: error.message });
       }
     });
     // Whoever followed a link goes on from the heading, not from the top of the window.
@@ -35,7 +35,7 @@
     mdr.save("mdr/training-data/verdict", body, card, (state, text) => {
       const saved = $(".saved", card);
       saved.dataset.state = state;
-      saved.textContent = state === "done" && withdraw ? "taken back" : text;
+      saved.textContent = state === "done" && withdraw ? _("taken back") : text;
     });
     return true;
   };

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 from urllib.parse import parse_qs, urlencode
 
-SEARCH_BY = {"hybrid": "Words and meaning", "dense": "Meaning", "bm25": "Words"}
+from mdr.ui.words import N_, _
+
+SEARCH_BY = {"hybrid": N_("Words and meaning"), "dense": N_("Meaning"), "bm25": N_("Words")}
 COUNTS = (5, 10, 20, 50)
-QUOTAS = {0: "any", 1: "1", 2: "2", 3: "3"}
+QUOTAS = {0: N_("any"), 1: "1", 2: "2", 3: "3"}
 """What the fields offer."""
 
 _LIMIT = 50_000
@@ -30,7 +32,8 @@ class System(NamedTuple):
     @property
     def label(self) -> str:
         """As a person reads it."""
-        return f"{SEARCH_BY[self.engine]} · {self.model}" if self.model else SEARCH_BY[self.engine]
+        name = _(SEARCH_BY[self.engine])
+        return f"{name} · {self.model}" if self.model else name
 
     @staticmethod
     def of(code: str) -> System:

@@ -17,6 +17,8 @@ from mdr.types import Passage, Query
 from mdr.ui.address import Ask, System
 from mdr.ui.examples import examples
 from mdr.ui.render import Renderer
+from mdr.ui.troubles import told
+from mdr.ui.words import _
 from mdr.workbench import Workbench
 
 _log = logging.getLogger(__name__)
@@ -73,10 +75,10 @@ class Answers:
         try:
             return self._answered(ask, self._columns(ask, reads), visitor)
         except MdrError as error:
-            return self._error(ask, error.problem, error.remedy)
+            return self._error(ask, *told(error))
         except Exception:
             _log.exception("a search failed")
-            return self._error(ask, "the search failed", "try again; the terminal that runs mdr says more")
+            return self._error(ask, _("the search failed"), _("try again; the terminal that runs mdr says more"))
 
     def _columns(self, ask: Ask, reads: Sequence[str]) -> list[Column]:
         options: dict[str, Any] = {"k": ask.count, "langs": ask.langs, "quota": ask.quota}
@@ -118,7 +120,7 @@ class Answers:
         try:
             return (self._workbench.judging.grades(visitor, self._collection, query) if visitor else {}), ""
         except MdrError as error:
-            return {}, f"Grades cannot be saved now: {error.problem}; {error.remedy}"
+            return {}, _("Grades cannot be saved now: %(why)s", why="; ".join(told(error)))
 
     def _error(self, ask: Ask, problem: str, remedy: str) -> str:
         values = {"nonce": uuid4().hex, "permalink": ask.address(), "problem": problem, "remedy": remedy}
@@ -155,8 +157,8 @@ def _ways_out(ask: Ask) -> list[tuple[str, str]]:
     """Links that widen a search which found nothing."""
     ways = []
     if ask.langs:
-        ways.append((replace(ask, langs=()).address(), "Search passages in all languages"))
+        ways.append((replace(ask, langs=()).address(), _("Search passages in all languages")))
     if ask.engine != "dense":
-        ways.append((replace(ask, engine="dense").address(), "Search by meaning: it needs no word in common"))
-    ways.append(("?", "Start again with an example"))
+        ways.append((replace(ask, engine="dense").address(), _("Search by meaning: it needs no word in common")))
+    ways.append(("?", _("Start again with an example")))
     return ways

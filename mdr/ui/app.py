@@ -21,6 +21,7 @@ from mdr.ui import logs
 from mdr.ui.ending import end, end_at_once_when_told, leave, until_told
 from mdr.ui.examples import examples
 from mdr.ui.render import Renderer
+from mdr.ui.words import N_
 from mdr.workbench import SAMPLE, Workbench
 
 if TYPE_CHECKING:
@@ -46,13 +47,13 @@ class Page(NamedTuple):
 
 
 PAGES = (
-    Page("Search", "", "search_page", "SearchPage"),
-    Page("Compare", "compare", "compare_page", "ComparePage"),
-    Page("Evaluate", "evaluate", "evaluate_page", "EvaluatePage"),
-    Page("Judge", "judge", "judge_page", "JudgePage"),
-    Page("Training data", "training-data", "training_data_page", "TrainingDataPage"),
-    Page("Runs", "runs", "runs_page", "RunsPage"),
-    Page("Guide", "guide", "guide_page", "GuidePage"),
+    Page(N_("Search"), "", "search_page", "SearchPage"),
+    Page(N_("Compare"), "compare", "compare_page", "ComparePage"),
+    Page(N_("Evaluate"), "evaluate", "evaluate_page", "EvaluatePage"),
+    Page(N_("Judge"), "judge", "judge_page", "JudgePage"),
+    Page(N_("Training data"), "training-data", "training_data_page", "TrainingDataPage"),
+    Page(N_("Runs"), "runs", "runs_page", "RunsPage"),
+    Page(N_("Guide"), "guide", "guide_page", "GuidePage"),
 )
 """To add a page, add a row; the first is where the app opens."""
 
@@ -61,13 +62,15 @@ def build(workbench: Workbench, collection: str = SAMPLE) -> gr.Blocks:
     """All pages."""
     import gradio as gr
 
+    from mdr.ui.shell import Pages, i18n, shell
+
     render = Renderer(workbench.settings.assets)
-    head = render("head", {"logo": Markup((workbench.settings.assets / "favicon.svg").read_text(encoding="utf-8"))})
-    app = gr.Blocks(title="mdr · search in every language", analytics_enabled=False)
+    logo = Markup((workbench.settings.assets / "favicon.svg").read_text(encoding="utf-8"))
+    app = Pages(title=N_("mdr · search in every language"), analytics_enabled=False)
     for page in PAGES:
         with app.route(page.name, page.path) if page.path else app:
-            gr.Navbar(main_page_name=PAGES[0].name)
-            gr.HTML(head, apply_default_css=False, elem_id="head", js_on_load="mdr.coloured()")
+            gr.Navbar(main_page_name=i18n(PAGES[0].name))
+            shell(lambda: render("head", {"logo": logo}), elem_id="head", js_on_load="mdr.coloured()")
             page.build(workbench, collection, render)
     return app.queue(default_concurrency_limit=8, max_size=64)
 
@@ -89,17 +92,21 @@ def serve(workbench: Workbench, collection: str = SAMPLE) -> gr.Blocks:
     from mdr.ui.security import Guard
     from mdr.ui.security_fetch import forbid_fetching
     from mdr.ui.sign_in_page import SignInPage
+    from mdr.ui.speaking import Speaking
+    from mdr.ui.speaking import routes as language_routes
     from mdr.ui.training_data_routes import TrainingDataRoutes
     from mdr.ui.watch import Watch
 
     settings, render = workbench.settings, Renderer(workbench.settings.assets)
-    admission, health = Admission(limits(settings)), workbench.health(collection)
+    admission = Admission(limits(settings))
+    health = workbench.health(collection)
     metrics = Metrics(workbench, health, admission)
     routes = [*Routes(workbench, collection, render).routes(), *SignInPage(workbench, render).routes()]
     routes += Explaining(workbench, collection, render).routes()
     routes += JudgingRoutes(workbench, collection, render).routes()
     routes += EvaluationRoutes(workbench, collection, render).routes()
     routes += TrainingDataRoutes(workbench, render).routes() + RunsRoutes(workbench, render).routes()
+    routes += language_routes(framed=bool(settings.space_id))
     routes += HealthRoutes(settings, health, metrics).routes()
     head = _head(settings.assets)
     watch = Middleware(Watch, seen=metrics.seen)
@@ -124,7 +131,7 @@ def serve(workbench: Workbench, collection: str = SAMPLE) -> gr.Blocks:
             share=False,
             quiet=True,
             ssr_mode=False,
-            app_kwargs={"routes": routes, "middleware": [watch, guard]},
+            app_kwargs={"routes": routes, "middleware": [watch, Middleware(Speaking), guard]},
             max_file_size="20mb",
             mcp_server=_mcp_works(),
             prevent_thread_lock=True,

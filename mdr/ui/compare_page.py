@@ -13,6 +13,8 @@ import gradio as gr
 from mdr.services.comparison_data import many_as_data, one_as_data
 from mdr.ui.programs import answering
 from mdr.ui.render import Renderer
+from mdr.ui.shell import shell
+from mdr.ui.words import N_
 from mdr.workbench import Workbench
 
 
@@ -24,7 +26,7 @@ class ComparePage:
 
     def build(self) -> None:
         """The frame, and the function for programs; called inside a Gradio page."""
-        frame(self._render, "compare", "Compare")
+        frame(self._render, "compare", N_("Compare"))
         gr.api(self.api(), api_name="compare")
 
     def api(self) -> Callable[..., dict[str, Any]]:
@@ -53,9 +55,8 @@ class ComparePage:
 
 def frame(render: Renderer, name: str, title: str) -> None:
     """An empty place that fills itself from `mdr/NAME` by its address."""
-    gr.HTML(
-        render("compare_frame", {"name": name, "title": title}),
+    shell(
+        lambda: render("compare_frame", {"name": name, "title": title}),
         elem_id=name,
         js_on_load=f"mdr.addressed(element, 'mdr/{name}')",
-        apply_default_css=False,
     )

@@ -17,17 +17,19 @@ from mdr.ui import figures
 from mdr.ui.address import SEARCH_BY
 from mdr.ui.compare_address import Compared
 from mdr.ui.examples import examples
-from mdr.ui.render import Renderer
+from mdr.ui.render import Renderer, tongue
+from mdr.ui.troubles import told
+from mdr.ui.words import N_, _
 from mdr.workbench import Workbench
 
 DEPTH = 10
 """Passages of each system in the picture."""
 ROWS = 20
 """Questions on a page."""
-LIVE = "searched just now, passages in every language"
-POOLS = {"all": "passages in every language", "own": "passages in the question's own language"}
+LIVE = N_("searched just now, passages in every language")
+POOLS = {"all": N_("passages in every language"), "own": N_("passages in the question's own language")}
 
-_CHANGES = {"same": "stays", "up": "moves up", "down": "moves down", "in": "comes in", "out": "leaves"}
+_CHANGES = ("same", "up", "down", "in", "out")
 
 
 class Line(NamedTuple):
@@ -59,7 +61,8 @@ class CompareView:
             self._comparing.measuring.sources.allow(asked.grading, person)
             about |= self._one(asked) if asked.q.strip() or asked.id else self._many(asked)
         except MdrError as error:
-            about |= {"problem": error.problem, "remedy": error.remedy}
+            problem, remedy = told(error)
+            about |= {"problem": problem, "remedy": remedy}
         about["may_start"] = self._workbench.runs.may_start(person)
         return self._render("compare", {**self._controls(asked), **about})
 
@@ -115,8 +118,8 @@ class CompareView:
             "many": found,
             "sure": found.test[MACRO]["p"] < SURE,
             "languages_shown": [_language(lang, found) for lang in found.tallies],
-            "pools": [POOLS[its.pool] for its in found.evaluated],
-            "total_bar": figures.shares(found.total, title="all languages"),
+            "pools": [_(POOLS[its.pool]) for its in found.evaluated],
+            "total_bar": figures.shares(found.total, title=_("all languages")),
             "rows": rows[(page - 1) * ROWS : page * ROWS],
             "count": len(rows),
             "page": page,
@@ -145,7 +148,7 @@ class LanguageRow(NamedTuple):
 def _language(lang: str, found: ManyQuestions) -> LanguageRow:
     test: Mapping[str, Any] = found.test["languages"][lang]
     tally = found.tallies[lang]
-    bar = figures.shares(tally, title=lang)
+    bar = figures.shares(tally, title=tongue(lang).name)
     return LanguageRow(lang, tally, bar, test["mean"], test["low"], test["high"], test["holm"])
 
 
@@ -157,13 +160,13 @@ def _line(number: int, move: Move, found: OneQuestion) -> Line:
 def _said(move: Move, change: str) -> str:
     """What happened to a passage, in a few words: never by colour or an arrow alone."""
     if change == "in":
-        return f"new, was {move.first}" if move.first else "new"
+        return _("new, was %(rank)s", rank=move.first) if move.first else _("new")
     if change == "out":
-        return f"gone, now {move.second}" if move.second else "gone"
+        return _("gone, now %(rank)s", rank=move.second) if move.second else _("gone")
     if change == "same" or move.first is None or move.second is None:
-        return "same place"
-    arrow = "↑" if change == "up" else "↓"
-    return f"{arrow} {abs(move.first - move.second)} {change}"
+        return _("same place")
+    places = abs(move.first - move.second)
+    return _("↑ %(n)s up", n=places) if change == "up" else _("↓ %(n)s down", n=places)
 
 
 def _side(lines: Sequence[Line], second: bool) -> list[Line]:
@@ -175,14 +178,15 @@ def _side(lines: Sequence[Line], second: bool) -> list[Line]:
 
 def _origin(ranked: Any) -> str:
     if ranked.evaluated is None:
-        return LIVE
-    return f"as evaluated in {ranked.evaluated.name}, {POOLS[ranked.evaluated.pool]}"
+        return _(LIVE)
+    its = ranked.evaluated
+    return _("as evaluated in %(name)s, %(pool)s", name=its.name, pool=_(POOLS[its.pool]))
 
 
 def name_of(key: str) -> str:
     """A system in a sentence."""
-    engine, _, run = key.partition(":")
-    name = SEARCH_BY.get(engine, engine)
+    engine, run = key.partition(":")[::2]
+    name = _(SEARCH_BY.get(engine, engine))
     return f"{name} ({run})" if run else name
 
 

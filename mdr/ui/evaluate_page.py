@@ -13,6 +13,7 @@ from mdr.ui.compare_page import frame
 from mdr.ui.programs import answering
 from mdr.ui.render import Renderer
 from mdr.ui.visitors import who
+from mdr.ui.words import N_
 from mdr.workbench import Workbench
 
 
@@ -24,7 +25,7 @@ class EvaluatePage:
 
     def build(self) -> None:
         """The frame, and the function for programs; called inside a Gradio page."""
-        frame(self._render, "evaluate", "How good is it?")
+        frame(self._render, "evaluate", N_("How good is it?"))
         gr.api(self.api(), api_name="evaluate")
 
     def api(self) -> Callable[..., dict[str, Any]]:

@@ -29,7 +29,9 @@ from mdr.ui.compare_view import CompareView
 from mdr.ui.evaluate_view import EvaluateView
 from mdr.ui.render import Renderer
 from mdr.ui.requests import Refusal, refused, same_site
+from mdr.ui.troubles import told
 from mdr.ui.visitors import who
+from mdr.ui.words import _
 from mdr.workbench import Workbench
 
 _log = logging.getLogger(__name__)
@@ -122,10 +124,10 @@ class EvaluationRoutes:
         try:
             return HTMLResponse(await self._beside(lambda: html(request.url.query)))
         except MdrError as error:
-            problem, remedy = error.problem, error.remedy
+            problem, remedy = told(error)
         except Exception:
             _log.exception("a page could not be shown")
-            problem, remedy = "this page could not be shown", "try again; the terminal that runs mdr says more"
+            problem, remedy = _("this page could not be shown"), _("try again; the terminal that runs mdr says more")
         values = {"nonce": "", "permalink": "", "problem": problem, "remedy": remedy}
         return HTMLResponse(self._render("error", values))
 

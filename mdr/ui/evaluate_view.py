@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -17,24 +17,34 @@ from mdr.ui import evaluate_figures as drawn
 from mdr.ui.compare_address import VIEWS, Compared, Evaluating
 from mdr.ui.compare_view import ROWS, name_of
 from mdr.ui.render import Renderer
+from mdr.ui.troubles import told
+from mdr.ui.words import N_, _
 from mdr.workbench import Workbench
 
 if TYPE_CHECKING:
+    from mdr.services.graded_things import Thing
     from mdr.services.holes import HolesReport
 
 SOURCES_SAID: Mapping[str, str] = {
-    "collection": "the collection's own",
-    "judged": "people's judgements",
-    "both": "both; people's count first",
-    "file": "an uploaded file",
+    "collection": N_("the collection's own"),
+    "judged": N_("people's judgements"),
+    "both": N_("both; people's count first"),
+    "file": N_("an uploaded file"),
 }
 VIEWS_SAID: Mapping[str, str] = {
-    "scores": "How good",
-    "holes": "What nobody judged",
-    "agreement": "Do judges agree",
-    "bias": "Language bias",
+    "scores": N_("How good"),
+    "holes": N_("What nobody judged"),
+    "agreement": N_("Do judges agree"),
+    "bias": N_("Language bias"),
 }
-_POOLS = {"all": "all languages", "own": "own language"}
+POLICIES_SAID: Mapping[str, str] = {
+    "majority": N_("majority"),
+    "mean": N_("mean"),
+    "strictest": N_("strictest"),
+    "adjudicated": N_("adjudicated"),
+}
+_POOLS = {"all": N_("all languages"), "own": N_("own language")}
+assert set(POLICIES_SAID) == set(POLICIES)
 assert {*VIEWS_SAID, "queries"} == set(VIEWS)
 
 
@@ -70,7 +80,8 @@ class EvaluateView:
             else:
                 about["offer"] = len({row[0] for row in self._measuring.collection.qrel_rows})
         except MdrError as error:
-            about |= {"problem": error.problem, "remedy": error.remedy, "body": ""}
+            problem, remedy = told(error)
+            about |= {"problem": problem, "remedy": remedy, "body": ""}
         about["may_start"] = self._workbench.runs.may_start(person)
         return self._render("evaluate", {**self._controls(asked), **about})
 
@@ -82,11 +93,11 @@ class EvaluateView:
         return {
             "asked": asked,
             "permalink": asked.address(),
-            "runs": [(its.name, f"{its.name} · {_POOLS[its.pool]}") for its in evaluations],
+            "runs": [(its.name, f"{its.name} · {_(_POOLS[its.pool])}") for its in evaluations],
             "run": chosen.name if chosen else "",
             "measures": [(name, name) for name in (chosen.measures(grading) if chosen else [asked.measure])],
-            "sources": [(key, said) for key, said in SOURCES_SAID.items() if key != "file" or grading.file],
-            "policies": [(name, name) for name in POLICIES] if judged else [],
+            "sources": [(key, _(said)) for key, said in SOURCES_SAID.items() if key != "file" or grading.file],
+            "policies": [(name, _(POLICIES_SAID[name])) for name in POLICIES] if judged else [],
             "campaigns": self._campaigns(asked) if judged else [],
             "views": VIEWS_SAID,
             "name_of": name_of,
@@ -97,7 +108,7 @@ class EvaluateView:
             named = [name for name in self._measuring.sources.campaigns() if name]
         except MdrError:  # told where the grades are asked for
             named = []
-        return [("", "all judgements"), *((name, name) for name in named)] if named else []
+        return [("", _("all judgements")), *((name, name) for name in named)] if named else []
 
     # -- views --------------------------------------------------------------------------------------------
 
@@ -124,13 +135,34 @@ class EvaluateView:
         return {"holes": report, "treatments": TREATMENTS, "figure": drawn.holes(report, asked)}
 
     def _agreement(self, evaluated: Evaluated, asked: Evaluating, person: Person) -> dict[str, Any]:
-        campaign = asked.grading.campaign or None
+        campaign, service = asked.grading.campaign or None, self._workbench.agreement
         try:
-            found = self._workbench.agreement.agreement(self._collection, campaign, person=person)
+            if asked.by:
+                which = (asked.by, asked.lang, asked.other)
+                return self._items(service.behind(self._collection, campaign, *which, person=person), asked)
+            found = service.agreement(self._collection, campaign, person=person)
         except NotAllowedError as error:
             here = f"`mdr judgements agreement {self._collection}` tells it on the machine itself"
             raise NotAllowedError(error.problem, f"{error.remedy}; or {here}") from error
         return {"agreement": found, "disputed": found.things[:ROWS], "grades": GRADES}
+
+    def _items(self, things: Sequence[Thing], asked: Evaluating) -> dict[str, Any]:
+        """Who graded what how, behind a number about judges."""
+        pages = max(1, -(-len(things) // ROWS))
+        page = min(asked.page, pages)
+        collection = self._measuring.collection
+        return {
+            "body": "agreement_items",
+            "things": [
+                (thing, collection.passage(thing.passage) if thing.passage in collection.positions else None)
+                for thing in things[(page - 1) * ROWS : page * ROWS]
+            ],
+            "count": len(things),
+            "page": page,
+            "pages": pages,
+            "grades": GRADES,
+            "whose": [_(name) for name in (asked.lang, asked.other) if name],
+        }
 
     def _bias(self, evaluated: Evaluated, asked: Evaluating, person: Person) -> dict[str, Any]:
         system = asked.system if asked.system in evaluated.systems else evaluated.systems[0]
@@ -191,13 +223,15 @@ class EvaluateView:
 
     @staticmethod
     def _rank(rank: int, k: int) -> str:
-        return f"rank {rank}" if rank <= k else f"not among the first {k}"
+        return _("rank %(rank)s", rank=rank) if rank <= k else _("not among the first %(depth)s", depth=k)
 
 
 def _files(evaluated: Evaluated, asked: Evaluating) -> list[tuple[str, str]]:
     """Links to what can be taken along, and what it is."""
-    wanted = [("qrels", "", "Grades (TREC qrels)"), ("csv", "", "Values (CSV)"), ("parquet", "", "Values (Parquet)")]
-    wanted += [("run", system, f"Rankings of {name_of(system)} (TREC run)") for system in evaluated.systems]
+    wanted = [("qrels", "", _("Grades (TREC qrels)"))]
+    wanted += [("csv", "", _("Values (CSV)")), ("parquet", "", _("Values (Parquet)"))]
+    for system in evaluated.systems:
+        wanted.append(("run", system, _("Rankings of %(system)s (TREC run)", system=name_of(system))))
     plain = asked.address(view="scores", system="", lang="", other="", by="", page=1).removeprefix("?")
     return [
         (f"mdr/evaluate/file?{urlencode({'what': what, 'system': system})}&{plain}", said)

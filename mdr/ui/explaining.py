@@ -21,9 +21,14 @@ from mdr.types import Passage, Query
 from mdr.ui.render import Renderer
 from mdr.ui.requests import refused
 from mdr.ui.visitors import who
+from mdr.ui.words import N_, _
 from mdr.workbench import Workbench
 
-KINDS: Mapping[str, str] = {"number": "the same number", "word": "the same word", "meaning": "close in meaning"}
+KINDS: Mapping[str, str] = {
+    "number": N_("the same number"),
+    "word": N_("the same word"),
+    "meaning": N_("close in meaning"),
+}
 
 
 class Part(NamedTuple):
@@ -124,5 +129,5 @@ def _spans(links: Sequence[Link], side: str) -> dict[Span, int]:
 def _told(link: Link, text: str) -> str:
     """A link in words, for those who hear it."""
     found = dict.fromkeys(text[start:end] for start, end in link.passage)
-    said = KINDS[link.kind] + (f", {link.similarity:.2f}" if link.kind == "meaning" else "")
-    return f"{', '.join(found)}: {said}"
+    said = _(KINDS[link.kind]) + (f"{_(', ')}{link.similarity:.2f}" if link.kind == "meaning" else "")
+    return _("%(words)s: %(kind)s", words=_(", ").join(found), kind=said)

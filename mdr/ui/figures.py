@@ -14,7 +14,8 @@ from typing import NamedTuple, TypeAlias
 from markupsafe import Markup, escape
 
 from mdr.core.duels import Move, Tally
-from mdr.ui.render import visible
+from mdr.ui.visible import visible
+from mdr.ui.words import _
 
 WIDTH = 720
 _LABELS, _NUMBERS = 156, 60
@@ -98,7 +99,7 @@ def _bar(bar: Bar, number: int, y: float, top: float) -> list[Markup]:
     middle = y + _BAR / 2
     parts = [element("text", letter(number), x=_LABELS - 14, y=middle + 4, class_="fig-letter")]
     if bar.value is None:
-        return [*parts, element("text", "not known", x=_LABELS + 4, y=middle + 4, class_="fig-value")]
+        return [*parts, element("text", _("not known"), x=_LABELS + 4, y=middle + 4, class_="fig-value")]
     width = max(1.0, _x(bar.value, top) - _LABELS)
     parts.append(element("rect", x=_LABELS, y=y, width=width, height=_BAR, rx=2, class_=f"fig-bar series-{number % 6}"))
     if bar.low is not None and bar.high is not None:
@@ -238,7 +239,13 @@ def shares(tally: Tally, *, title: str) -> Markup:
         width = 100 * number / whole
         parts.append(element("rect", x=at, y=0, width=width, height=10, class_=f"share-{kind}"))
         at += width
-    said = f"{title}: the first wins {tally.losses}, the second {tally.wins}, ties {tally.ties}"
+    said = _(
+        "%(title)s: the first wins %(first)s, the second %(second)s, ties %(ties)s",
+        title=title,
+        first=tally.losses,
+        second=tally.wins,
+        ties=tally.ties,
+    )
     return element(
         "svg", element("title", said), *parts, viewBox="0 0 100 10", preserveAspectRatio="none", class_="shares",
         role="img", aria_label=said,

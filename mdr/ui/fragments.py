@@ -11,6 +11,8 @@ from starlette.responses import HTMLResponse, Response
 
 from mdr.errors import MdrError
 from mdr.ui.render import Renderer
+from mdr.ui.troubles import told
+from mdr.ui.words import _
 
 _log = logging.getLogger(__name__)
 
@@ -20,9 +22,9 @@ async def fragment(render: Renderer, make: Callable[[Request], str], request: Re
     try:
         return HTMLResponse(await run_in_threadpool(make, request))
     except MdrError as error:
-        problem, remedy = error.problem, error.remedy
+        problem, remedy = told(error)
     except Exception:
         _log.exception("a piece of a page could not be made")
-        problem, remedy = "this could not be shown", "try again; the terminal that runs mdr says more"
+        problem, remedy = _("this could not be shown"), _("try again; the terminal that runs mdr says more")
     permalink = f"?{request.url.query}" if request.url.query else ""
     return HTMLResponse(render("error", {"nonce": "", "permalink": permalink, "problem": problem, "remedy": remedy}))

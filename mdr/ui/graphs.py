@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 from markupsafe import Markup
 
 from mdr.ui.figures import element, letter
+from mdr.ui.words import _
 
 Points: TypeAlias = Sequence[tuple[int, float]]
 _BOX, _HIGH, _ACROSS, _DOWN = 134, 50, 34, 18
@@ -107,7 +108,13 @@ def curves(name: str, title: str, across: str, series: Mapping[str, Points]) -> 
     for number, points in enumerate(drawn.values()):
         parts += _curve(number, [place(*point) for point in points])
     said = "; ".join(
-        f"{letter(number)}, {label}: from {points[0][1]:.4g} to {points[-1][1]:.4g}"
+        _(
+            "%(letter)s, %(label)s: from %(first)s to %(last)s",
+            letter=letter(number),
+            label=label,
+            first=f"{points[0][1]:.4g}",
+            last=f"{points[-1][1]:.4g}",
+        )
         for number, (label, points) in enumerate(drawn.items())
     )
     return _framed(name, title, said, _WIDE, _TALL, parts, "curves")
@@ -145,7 +152,7 @@ def histogram(name: str, title: str, found: Mapping[str, Any]) -> Markup:
     parts = [
         element(
             "rect",
-            element("title", f"{_number(edges[at])} to {_number(edges[at + 1])}: {count:,}"),
+            element("title", f"{_number(edges[at])} … {_number(edges[at + 1])}: {count:,}"),
             x=4 + at * step + 0.75,
             y=base - (base - 8) * count / most,
             width=step - 1.5,
@@ -161,7 +168,12 @@ def histogram(name: str, title: str, found: Mapping[str, Any]) -> Markup:
         element("text", _number(found["lowest"]), x=4, y=base + 18, class_="fig-tick fig-start"),
         element("text", _number(found["highest"]), x=wide - 4, y=base + 18, class_="fig-tick fig-end"),
     ]
-    said = f"lowest {_number(found['lowest'])}, median {_number(found['median'])}, highest {_number(found['highest'])}"
+    said = _(
+        "lowest %(low)s, median %(median)s, highest %(high)s",
+        low=_number(found["lowest"]),
+        median=_number(found["median"]),
+        high=_number(found["highest"]),
+    )
     return _framed(name, title, said, wide, tall, parts, "histogram")
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import gradio as gr
 from markupsafe import Markup
 
 from mdr.errors import MdrError
@@ -16,6 +16,7 @@ from mdr.ui.examples import examples
 from mdr.ui.explaining import Explaining
 from mdr.ui.markdown import markdown
 from mdr.ui.render import Renderer
+from mdr.ui.shell import shell
 from mdr.workbench import Workbench
 
 
@@ -37,7 +38,7 @@ class GuidePage:
 
     def build(self) -> None:
         """One piece of HTML; called inside a Gradio page."""
-        gr.HTML(self.html(), elem_id="guide", apply_default_css=False)
+        shell(self.html, elem_id="guide")
 
     def html(self) -> str:
         """The whole guide."""
@@ -49,10 +50,24 @@ class GuidePage:
 
     def cards(self) -> list[tuple[str, Markup]]:
         """Names and cards of the shipped models."""
+        return self._cards
+
+    @cached_property
+    def _cards(self) -> list[tuple[str, Markup]]:
         found = sorted(self._workbench.settings.assets.glob("models/*/README.md"))
         return [(path.parent.name, markdown(_body(path), below=2)) for path in found]
 
     def _example(self) -> Shown | None:
+        """What was chosen, in the words of the language that is spoken."""
+        if self._chosen is None:
+            return None
+        query, passage, engines = self._chosen
+        explain = self._workbench.explainer(self._collection)
+        why = Explaining(self._workbench, self._collection, self._render).shown(explain, query, passage)
+        return Shown(query, Ask(query.text).address(), engines, passage, Markup(why))
+
+    @cached_property
+    def _chosen(self) -> tuple[Query, Passage, dict[str, list[Found]]] | None:
         """The question that shares most with an answer in another language, a right one if any is known."""
         searcher = self._workbench.searcher(self._collection)
         explain = self._workbench.explainer(self._collection)
@@ -63,8 +78,7 @@ class GuidePage:
             return None
         query, passage = max(right or pairs, key=lambda pair: len(explain.alignment(*pair).links))
         engines = {name: list(searcher.search(query.text, engine=name, k=3).found) for name in SEARCH_BY}
-        why = Explaining(self._workbench, self._collection, self._render).shown(explain, query, passage)
-        return Shown(query, Ask(query.text).address(), engines, passage, Markup(why))
+        return query, passage, engines
 
 
 def _abroad(searcher: SearchService, query: Query) -> list[Found]:

@@ -12,6 +12,7 @@ import gradio as gr
 
 from mdr.ui.programs import answering
 from mdr.ui.render import Renderer
+from mdr.ui.shell import shell
 from mdr.ui.visitors import who
 from mdr.workbench import Workbench
 
@@ -24,12 +25,7 @@ class JudgePage:
 
     def build(self) -> None:
         """Components and what they do; called inside a Gradio page."""
-        gr.HTML(
-            self._render("judge", {}),
-            elem_id="judge",
-            js_on_load="mdr.judge.mounted(element)",
-            apply_default_css=False,
-        )
+        shell(lambda: self._render("judge", {}), elem_id="judge", js_on_load="mdr.judge.mounted(element)")
         gr.api(self.api(), api_name="campaigns")
 
     def api(self) -> Callable[..., list[dict[str, Any]]]:

@@ -28,23 +28,24 @@ from mdr.ui.markdown import markdown
 from mdr.ui.render import Renderer, tongue
 from mdr.ui.requests import Refusal, posted, refused
 from mdr.ui.visitors import known
+from mdr.ui.words import N_, _
 from mdr.workbench import Workbench
 
 ABILITIES: Mapping[str, str] = {
-    "native": "fluently",
-    "partial": "partly",
-    "translation": "with a twin or translation",
-    "alignment": "only names and numbers",
+    "native": N_("fluently"),
+    "partial": N_("partly"),
+    "translation": N_("with a twin or translation"),
+    "alignment": N_("only names and numbers"),
 }
 """How a judge may read a language, and how the page says it."""
 REASONS: Sequence[str] = (
-    "the passage is broken or cut off",
-    "the question makes no sense",
-    "I cannot read this well enough",
-    "it depends on something that is not shown",
+    N_("the passage is broken or cut off"),
+    N_("the question makes no sense"),
+    N_("I cannot read this well enough"),
+    N_("it depends on something that is not shown"),
 )
 """Why something cannot be judged, unless it is said in other words."""
-ENGINES: Mapping[str, str] = {"bm25": "Words", "dense": "Meaning", "hybrid": "Together"}
+ENGINES: Mapping[str, str] = {"bm25": N_("Words"), "dense": N_("Meaning"), "hybrid": N_("Together")}
 """What the page calls the runs of our own engines."""
 _MANY = 64
 
@@ -135,7 +136,7 @@ class JudgingRoutes:
             {
                 "campaign": campaign.id,
                 "judge": key_of(person),
-                "name": campaign.name,
+                "name": _(campaign.name) if campaign.id == OPEN_POOL else campaign.name,
                 "blind": campaign.blind,
                 "langs": list(campaign.langs),
                 "grades": list(campaign.scale),
@@ -206,7 +207,7 @@ class JudgingRoutes:
         values = {"campaign": campaign, "offer": offer, "abilities": ABILITIES, "engines": ENGINES}
         html = self._render("judge_item", values)
         langs = (tongue(offer.query.lang).name, tongue(offer.passage.lang).name)
-        about = f"Question in {langs[0]}, passage in {langs[1]}"
+        about = _("Question in %(query)s, passage in %(passage)s", query=langs[0], passage=langs[1])
         return {"item": offer.number, "lang": offer.passage.lang, "about": about, "html": html}
 
     # -- common -------------------------------------------------------------------------------------------

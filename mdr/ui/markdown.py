@@ -7,7 +7,7 @@ from functools import cache
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from mdr.ui.render import visible
+from mdr.ui.visible import visible
 
 
 def markdown(text: str, *, below: int = 0) -> Markup:

@@ -6,7 +6,6 @@ The markup itself is in `assets/templates`; there every value is escaped unless 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -18,39 +17,30 @@ from markupsafe import Markup
 
 from mdr.core.languages import LANGUAGES, Language
 from mdr.types import Passage, Term
+from mdr.ui import words
+from mdr.ui.visible import visible
+from mdr.ui.words import N_, _, language_name
 
 SCRIPTS = {
-    "Arab": "Arabic",
-    "Beng": "Bengali",
-    "Cyrl": "Cyrillic",
-    "Deva": "Devanagari",
-    "Grek": "Greek",
-    "Hans": "simplified Han",
-    "Hebr": "Hebrew",
-    "Jpan": "Japanese",
-    "Khmr": "Khmer",
-    "Kore": "Hangul",
-    "Latn": "Latin",
-    "Telu": "Telugu",
-    "Thai": "Thai",
+    "Arab": N_("Arabic"),
+    "Beng": N_("Bengali"),
+    "Cyrl": N_("Cyrillic"),
+    "Deva": N_("Devanagari"),
+    "Grek": N_("Greek"),
+    "Hans": N_("simplified Han"),
+    "Hebr": N_("Hebrew"),
+    "Jpan": N_("Japanese"),
+    "Khmr": N_("Khmer"),
+    "Kore": N_("Hangul"),
+    "Latn": N_("Latin"),
+    "Telu": N_("Telugu"),
+    "Thai": N_("Thai"),
 }
 """Names of the scripts that languages are written in."""
 
 EXCERPT = 1_500
 """Characters of a long passage that a card shows at first."""
 _BEFORE = 200
-
-# Lone surrogates and control characters cannot be sent or seen; a direction override would turn the text around it.
-_INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202d\u202e\ufffe\uffff]")
-
-
-def visible(text: str) -> str:
-    """The same text, as long as before, with characters that harm replaced by �.
-
-    >>> visible("a\\x00b\\u202ec")
-    'a�b�c'
-    """
-    return _INVISIBLE.sub("\ufffd", text)
 
 
 class Piece(NamedTuple):
@@ -109,8 +99,9 @@ def shown(passage: Passage, terms: Sequence[Term] = (), limit: int = EXCERPT) ->
 
 
 def tongue(code: str) -> Language:
-    """The row of a language; a code without a row names itself."""
-    return LANGUAGES.get(code) or Language(code, code, code, "")
+    """The row of a language, with its name in the language that is spoken; a code without a row names itself."""
+    row = LANGUAGES.get(code) or Language(code, code, code, "")
+    return row._replace(name=language_name(code))
 
 
 def lang_attribute(code: str) -> str:
@@ -120,7 +111,12 @@ def lang_attribute(code: str) -> str:
 
 def script(code: str) -> str:
     """The name of the script that a language is written in."""
-    return SCRIPTS.get(tongue(code).script, "unknown")
+    return _(SCRIPTS.get(tongue(code).script, N_("unknown")))
+
+
+def languages() -> list[tuple[str, str, str]]:
+    """What the interface can be read in: code, value of `lang`, and the language's name for itself."""
+    return [(code, lang_attribute(code), LANGUAGES[code].native) for code in words.SPOKEN]
 
 
 class Renderer:
@@ -139,9 +135,14 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
+            extensions=["jinja2.ext.i18n"],
         )
+        environment.policies["ext.i18n.trimmed"] = True
+        environment.newstyle_gettext = True  # type: ignore[attr-defined]  # values are given to the function by name
+        environment.globals |= {"_": _, "many": words.many, "gettext": words.marked, "ngettext": words.marked_many}
+        environment.globals |= {"language_now": words.language, "direction_now": words.direction}
         environment.filters |= {"tongue": tongue, "lang": lang_attribute, "script": script}
-        environment.globals["shown"] = shown
+        environment.globals |= {"languages": languages, "shown": shown}
         return environment
 
     def __call__(self, template: str, values: Mapping[str, Any]) -> str:

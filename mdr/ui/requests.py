@@ -22,6 +22,7 @@ from mdr.errors import (
     StorageError,
     UnavailableError,
 )
+from mdr.ui.troubles import told
 
 BODY_LIMIT = 64 * 1024
 """Bytes that a posted body may have."""
@@ -86,7 +87,8 @@ def parsed(sent: bytes, shape: type[Posted]) -> Posted:
 def refused(error: Refusal | MdrError) -> JSONResponse:
     """The answer that says what was wrong and what to do."""
     later = {"retry-after": str(ceil(error.seconds))} if isinstance(error, BusyError) else {}
-    return JSONResponse({"problem": error.problem, "remedy": error.remedy}, status_of(error), later)
+    problem, remedy = told(error)
+    return JSONResponse({"problem": problem, "remedy": remedy}, status_of(error), later)
 
 
 def status_of(error: Refusal | MdrError) -> HTTPStatus:

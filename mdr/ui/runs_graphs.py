@@ -11,27 +11,28 @@ from mdr.pipeline import Recipe, Step
 from mdr.services.journal import StepLog
 from mdr.services.runs import NamedRun, PlannedStep
 from mdr.ui.graphs import Edge, Node, Points, curves, graph
+from mdr.ui.words import N_, _
 
 _NAME = "artefact-graph"
-_TITLE = "what is made from what"
+_TITLE = N_("what is made from what")
 
 
 def plan_graph(steps: Sequence[Step], planned: Sequence[PlannedStep], states: Mapping[str, str]) -> Markup:
     """What running a recipe would do."""
-    nodes = [Node(its.step, its.step, states[its.state].partition(",")[0], its.state) for its in planned]
-    return graph(_NAME, _TITLE, nodes, _edges(steps))
+    nodes = [Node(its.step, its.step, _(states[its.state]), its.state) for its in planned]
+    return graph(_NAME, _(_TITLE), nodes, _edges(steps))
 
 
 def journal_graph(recipe: Recipe | None, steps: Sequence[StepLog], states: Mapping[str, str]) -> Markup:
     """How far a job is."""
     nodes = [Node(step.name, step.name, _far(step, states), step.state) for step in steps]
-    return graph(_NAME, _TITLE, nodes, _edges(recipe.steps if recipe else ()))
+    return graph(_NAME, _(_TITLE), nodes, _edges(recipe.steps if recipe else ()))
 
 
 def _far(step: StepLog, states: Mapping[str, str]) -> str:
     if step.state == "making" and step.total:
         return f"{100 * step.done // step.total} %"
-    return states[step.state].rpartition(", ")[2]
+    return _(states[step.state])
 
 
 def made_graph(run: NamedRun) -> Markup:
@@ -40,13 +41,13 @@ def made_graph(run: NamedRun) -> Markup:
     nodes, edges = [], []
     for its in run.steps:
         if its.artefact is None:
-            nodes.append(Node(its.step, its.step, "cannot be read", "lost"))
+            nodes.append(Node(its.step, its.step, _("cannot be read"), "lost"))
             continue
-        nodes.append(Node(its.step, its.step, f"{its.artefact.manifest.seconds:,.1f} s", "made"))
+        nodes.append(Node(its.step, its.step, _("%(n)s s", n=f"{its.artefact.manifest.seconds:,.1f}"), "made"))
         for reference in its.artefact.manifest.inputs.values():
             if start := keys.get(f"{reference['kind']}/{reference['recipe']}"):
                 edges.append(Edge(start, its.step))
-    return graph(_NAME, _TITLE, _forward(nodes, edges), edges)
+    return graph(_NAME, _(_TITLE), _forward(nodes, edges), edges)
 
 
 def _forward(nodes: Sequence[Node], edges: Sequence[Edge]) -> list[Node]:
@@ -79,9 +80,12 @@ def plots_of(name: str, step: str, found: Mapping[str, Points]) -> list[Plot]:
     losses = {part: points for part, points in found.items() if part != "dev"}
     if len(losses) == 2:  # a single objective is all of the loss
         losses.pop("loss", None)
-    groups = ((losses, "losses"), ({part: its for part, its in found.items() if part == "dev"}, "dev measure"))
+    groups = (
+        (losses, _("losses of %(step)s", step=step)),
+        ({part: its for part, its in found.items() if part == "dev"}, _("dev measure of %(step)s", step=step)),
+    )
     return [
-        Plot(curves(f"{name}-{number}", f"{what} of {step}", "step", its), its)
+        Plot(curves(f"{name}-{number}", what, _("step"), its), its)
         for number, (its, what) in enumerate(groups)
         if its
     ]

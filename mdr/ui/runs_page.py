@@ -16,6 +16,7 @@ from mdr.ui.compare_page import frame
 from mdr.ui.programs import answering
 from mdr.ui.render import Renderer
 from mdr.ui.visitors import who
+from mdr.ui.words import N_
 from mdr.workbench import Workbench
 
 
@@ -27,7 +28,7 @@ class RunsPage:
 
     def build(self) -> None:
         """The frame and the typed functions; called inside a Gradio page."""
-        frame(self._render, "runs", "Runs")
+        frame(self._render, "runs", N_("Runs"))
         for function in (self.runs(), self.start(), self.watch(), self.cancel(), self.diff()):
             gr.api(function, api_name=function.__name__)
 

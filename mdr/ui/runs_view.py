@@ -17,30 +17,34 @@ from mdr.services.runs import Made, NamedRun, PlannedStep, Runs
 from mdr.storage.pairs import PAIRS
 from mdr.ui.render import Renderer, tongue
 from mdr.ui.runs_graphs import Plot, journal_graph, made_graph, plan_graph, plots_of
+from mdr.ui.troubles import told
+from mdr.ui.words import N_, _, many
 from mdr.workbench import Workbench
 
 JOB_STATES: Mapping[str, str] = {
-    "queued": "Waiting.",
-    "running": "Running.",
-    "done": "Done.",
-    "failed": "Failed.",
-    "stopped": "Stopped.",
-    "interrupted": "Cut off.",
+    "queued": N_("Waiting."),
+    "running": N_("Running."),
+    "done": N_("Done."),
+    "failed": N_("Failed."),
+    "stopped": N_("Stopped."),
+    "interrupted": N_("Cut off."),
 }
 STEP_STATES: Mapping[str, str] = {
-    "waiting": "waits",
-    "making": "being made",
-    "made": "made",
-    "reused": "was there, reused",
-    "reuse": "is there, would be reused",
-    "make": "would be made",
-    "waits": "depends on the steps before it",
+    "waiting": N_("waits"),
+    "making": N_("being made"),
+    "made": N_("made"),
+    "reused": N_("was there, reused"),
+    "reuse": N_("is there, would be reused"),
+    "make": N_("would be made"),
+    "waits": N_("depends on the steps before it"),
 }
+SHORT_STATES: Mapping[str, str] = {**STEP_STATES, "reused": N_("reused"), "reuse": N_("is there")}
+"""The same for a small box."""
 WHATS: Mapping[str, str] = {
-    "stage": "the",
-    "setting": "setting",
-    "fingerprint": "weights or rules of",
-    "input": "content of",
+    "stage": N_("the"),
+    "setting": N_("setting"),
+    "fingerprint": N_("weights or rules of"),
+    "input": N_("content of"),
 }
 _LISTED = 8
 """Jobs on the overview."""
@@ -106,8 +110,11 @@ class RunsView:
 
     def _may(self, person: Person) -> dict[str, Any]:
         off = self._workbench.settings.may_run == "off"
-        why = "Starting runs is switched off here." if off else "Only those who look after this server may start runs."
-        return {"may_start": self._runs.may_start(person), "why_not": f"{why} The command below does it elsewhere."}
+        why = _("Starting runs is switched off here.")
+        if not off:
+            why = _("Only those who look after this server may start runs.")
+        why_not = why + " " + _("The command below does it elsewhere.")
+        return {"may_start": self._runs.may_start(person), "why_not": why_not}
 
     # -- recipes and jobs ---------------------------------------------------------------------------------
 
@@ -121,7 +128,7 @@ class RunsView:
                 **self._may(person),
                 "recipe": recipe,
                 "said": _planned(planned),
-                "graph": plan_graph(steps, planned, STEP_STATES),
+                "graph": plan_graph(steps, planned, SHORT_STATES),
                 "steps": list(zip(planned, steps, strict=True)),
                 "states": STEP_STATES,
             },
@@ -156,7 +163,7 @@ class RunsView:
                 "job": job,
                 "words": JOB_STATES,
                 "states": STEP_STATES,
-                "graph": journal_graph(self._runs.recipe_of(job), steps, STEP_STATES),
+                "graph": journal_graph(self._runs.recipe_of(job), steps, SHORT_STATES),
                 "steps": steps,
                 "plots": plots,
             },
@@ -194,11 +201,11 @@ class RunsView:
         try:
             added = gain(store, left, right, system, measure)
         except MdrError as error:
-            why = f"Not known: {error.problem}; {error.remedy}."
+            why = _("Not known: %(why)s.", why="; ".join(told(error)))
         gains: list[tuple[str, Any, float | None]] = []
         if added:
             its = added.found
-            gains = [("macro average", its[MACRO], its[MACRO]["p"])]
+            gains = [(_("mean over languages"), its[MACRO], its[MACRO]["p"])]
             gains += [(tongue(lang).name, cell, cell["holm"]) for lang, cell in its["languages"].items()]
         asked = {"left": left, "right": right, "system": system, "measure": measure}
         permalink = f"?{urlencode({name: value for name, value in asked.items() if value})}"
@@ -215,22 +222,29 @@ def _markup(html: str) -> Any:
 def _planned(planned: Sequence[PlannedStep]) -> str:
     there = sum(step.state == "reuse" for step in planned)
     if there == len(planned):
-        return "Everything is there already: a run would be over at once."
-    return f"{there} of {len(planned)} steps are there already and would be reused."
+        return _("Everything is there already: a run would be over at once.")
+    return _("%(n)s of %(all)s steps are there already and would be reused.", n=there, all=len(planned))
 
 
 def _counted(run: NamedRun) -> str:
     seconds = sum(its.artefact.manifest.seconds for its in run.steps if its.artefact)
-    return f"{len(run.steps)} steps; making all of it took {seconds:,.0f} seconds."
+    return many(
+        "%(n)s step; making all of it took %(seconds)s seconds.",
+        "%(n)s steps; making all of it took %(seconds)s seconds.",
+        len(run.steps),
+        seconds=f"{seconds:,.0f}",
+    )
 
 
 def _differing(found: RunDiff) -> str:
     if not found.changes and not found.only_left and not found.only_right:
-        return "They made the very same things."
-    parts = [f"{len(found.same)} steps made the very same thing"] if found.same else []
+        return _("They made the very same things.")
+    parts = []
+    if same := len(found.same):
+        parts.append(many("%(n)s step made the very same thing.", "%(n)s steps made the very same thing.", same))
     for name, steps in ((found.left, found.only_left), (found.right, found.only_right)):
         if steps:
-            parts.append(f"only {name} has {', '.join(steps)}")
+            parts.append(_("Only %(name)s has %(steps)s.", name=name, steps=_(", ").join(steps)))
     if found.changes:
-        parts.append(f"{len(found.changes)} things differ")
-    return "; ".join(parts).capitalize() + "."
+        parts.append(many("%(n)s thing differs.", "%(n)s things differ.", len(found.changes)))
+    return " ".join(parts)

@@ -7,17 +7,20 @@ visitor reads is not in the address: the browser keeps it, and sends it with eve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
+from gradio.i18n import I18nData
 
 from mdr.services.search import Answer, SearchService, Side
 from mdr.ui.address import COUNTS, QUOTAS, SEARCH_BY, Ask, systems
 from mdr.ui.answers import Answers
 from mdr.ui.programs import answering
 from mdr.ui.render import Renderer, tongue
+from mdr.ui.shell import i18n, menu, shell
 from mdr.ui.visitors import who
+from mdr.ui.words import _
 from mdr.workbench import Workbench
 
 
@@ -44,13 +47,12 @@ class SearchPage:
         asking = self._asking()
         options = self._options()
         tools = {"languages": self._searcher.languages}
-        gr.HTML(self._render("search_tools", tools), elem_id="tools", apply_default_css=False)
+        shell(lambda: self._render("search_tools", tools), elem_id="tools")
         reads = gr.Textbox(visible=False)  # what the browser keeps; its script puts it in
-        answer = gr.HTML(
-            self._answers.welcome(),
+        answer = shell(
+            self._answers.welcome,
             elem_id="answer",
             js_on_load="mdr.mounted(element, given => trigger('restore', given), watch)",
-            apply_default_css=False,
         )
         query, ask = asking
         inputs = [query, *options]
@@ -72,9 +74,9 @@ class SearchPage:
     def _asking(self) -> tuple[gr.Textbox, gr.Button]:
         with gr.Row(elem_id="ask", equal_height=True):
             query = gr.Textbox(
-                label="Your question, in any language",
+                label=i18n("Your question, in any language"),
                 show_label=False,
-                placeholder="Ask in any language",
+                placeholder=i18n("Ask in any language"),
                 elem_id="query",
                 lines=1,
                 max_lines=1,
@@ -84,21 +86,21 @@ class SearchPage:
                     autocapitalize="off", autocorrect="off", spellcheck=False, enterkeyhint="search"
                 ),
             )
-            ask = gr.Button("Search", variant="primary", elem_id="go", scale=1, min_width=110)
+            ask = gr.Button(i18n("Search"), variant="primary", elem_id="go", scale=1, min_width=110)
         return query, ask
 
     def _options(self) -> list[Any]:
         """In the order of `_ask`."""
         usual, models = Ask(), self._models
         with gr.Row(elem_id="options"):
-            engine = _segmented("Search by", {name: label for name, label in SEARCH_BY.items()}, usual.engine)
-            count = _segmented("Passages", {count: str(count) for count in COUNTS}, usual.count)
-            quota = _segmented("Per language", QUOTAS, usual.quota)
-            model = _menu("Model", _model_choices(models), usual.model, visible=len(models) > 1)
-            beside = _menu("Compare with", _beside_choices(models), usual.beside)
+            engine = _segmented(i18n("Search by"), _said(SEARCH_BY), usual.engine)
+            count = _segmented(i18n("Passages"), {count: str(count) for count in COUNTS}, usual.count)
+            quota = _segmented(i18n("Per language"), _said(QUOTAS), usual.quota)
+            model = _menu(i18n("Model"), lambda: _model_choices(models), usual.model, visible=len(models) > 1)
+            beside = _menu(i18n("Compare with"), lambda: _beside_choices(models), usual.beside)
         langs = gr.CheckboxGroup(
             [(tongue(lang).native, lang) for lang in self._searcher.languages],
-            label="Passages in (none chosen: all)",
+            label=i18n("Passages in (none chosen: all)"),
             elem_id="langs",
             elem_classes="chips",
         )
@@ -162,23 +164,29 @@ class SearchPage:
         return search
 
 
-def _segmented(label: str, choices: dict[Any, str], value: Any) -> gr.Radio:
+def _said(choices: Mapping[Any, str]) -> dict[Any, I18nData]:
+    return {choice: i18n(label) for choice, label in choices.items()}
+
+
+def _segmented(label: I18nData, choices: dict[Any, Any], value: Any) -> gr.Radio:
     named = [(name, choice) for choice, name in choices.items()]
     return gr.Radio(named, value=value, label=label, elem_classes="segmented")
 
 
-def _menu(label: str, choices: list[tuple[str, str]], value: str, visible: bool = True) -> gr.Dropdown:
-    return gr.Dropdown(
-        choices, value=value, label=label, visible=visible, filterable=False, min_width=190, elem_classes="menu"
+def _menu(
+    label: I18nData, choose: Callable[[], list[tuple[str, str]]], value: str, visible: bool = True
+) -> gr.Dropdown:
+    return menu(
+        choose, value=value, label=label, visible=visible, filterable=False, min_width=190, elem_classes="menu"
     )
 
 
 def _model_choices(models: Sequence[str]) -> list[tuple[str, str]]:
-    return [(model or "the usual one", model) for model in models]
+    return [(model or _("the usual one"), model) for model in models]
 
 
 def _beside_choices(models: Sequence[str]) -> list[tuple[str, str]]:
-    return [("nothing", ""), *((system.label, system.code) for system in systems(models))]
+    return [(_("nothing"), ""), *((system.label, system.code) for system in systems(models))]
 
 
 def _codes(sent: Any) -> list[str]:

@@ -22,6 +22,8 @@ from collections.abc import Mapping
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Send
 
+from mdr.ui.speaking import in_language
+
 _SCRIPT = re.compile(rb"(<script)\b([^>]*>.*?</script\s*>)", re.DOTALL | re.IGNORECASE)
 _HUB = "https://huggingface.co"
 _POLICY = (
@@ -72,7 +74,7 @@ class Headers:
         await self._send(message)
 
     async def _send_page(self, start: Message) -> None:
-        page = _SCRIPT.sub(rb'\1 nonce="%s"\2' % self._nonce.encode(), self._page)
+        page = _SCRIPT.sub(rb'\1 nonce="%s"\2' % self._nonce.encode(), in_language(self._page))
         headers = MutableHeaders(scope=start)
         if "content-length" in headers and self._page:  # an answer to HEAD has a length and no body
             headers["content-length"] = str(len(page))

@@ -26,6 +26,7 @@ from mdr.services.passwords import SHORTEST
 from mdr.ui import visitors
 from mdr.ui.render import Renderer
 from mdr.ui.requests import Refusal, same_site, status_of
+from mdr.ui.troubles import told
 from mdr.workbench import Workbench
 
 OWNER_LINK = "/mdr/owner"
@@ -155,7 +156,8 @@ class SignInPage:
         response.headers.append("set-cookie", made)
 
     def _page(self, request: Request, error: Refusal | MdrError | None = None, **values: str) -> Response:
-        shown: dict[str, Any] = {"token": "", "role": "", "name": "", "next": "", "error": error, **values}
+        trouble = told(error) if error else None
+        shown: dict[str, Any] = {"token": "", "role": "", "name": "", "next": "", "error": trouble, **values}
         person = visitors.who(request)
         signed_in = "" if person.name.startswith("visitor-") else person.name
         page = self._render(

@@ -14,6 +14,7 @@ from mdr.storage.pair_browser import PairFilter
 from mdr.ui.compare_page import frame
 from mdr.ui.programs import answering
 from mdr.ui.render import Renderer
+from mdr.ui.words import N_
 from mdr.workbench import Workbench
 
 
@@ -25,7 +26,7 @@ class TrainingDataPage:
 
     def build(self) -> None:
         """The frame and the typed functions; called inside a Gradio page."""
-        frame(self._render, "training-data", "Training data")
+        frame(self._render, "training-data", N_("Training data"))
         for function in (self.pairs(), self.thread()):
             gr.api(function, api_name=function.__name__)
 

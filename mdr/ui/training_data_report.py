@@ -11,7 +11,9 @@ from mdr.stages.tally import ALL
 from mdr.ui.figures import Bar, BarGroup, bars
 from mdr.ui.graphs import histogram
 from mdr.ui.render import tongue
+from mdr.ui.service_words import NUMBERS
 from mdr.ui.training_data_address import View
+from mdr.ui.words import N_, _
 
 _KEPT: Mapping[str, tuple[str, str]] = {
     "mine": ("queries", "pairs"),
@@ -19,6 +21,11 @@ _KEPT: Mapping[str, tuple[str, str]] = {
     "score": ("queries", "lists"),
 }
 """What a stage was given and what it kept of it, as its report counts them."""
+_LEADS: Mapping[tuple[str, str], str] = {
+    ("queries", "pairs"): N_("Of %(given)s queries, %(kept)s became pairs and %(dropped)s were dropped."),
+    ("questions", "pairs"): N_("Of %(given)s questions, %(kept)s became pairs and %(dropped)s were dropped."),
+    ("queries", "lists"): N_("Of %(given)s queries, %(kept)s became lists and %(dropped)s were dropped."),
+}
 
 
 class Cell(NamedTuple):
@@ -54,12 +61,13 @@ def report_values(report: Report, source: Source, view: View) -> dict[str, Any]:
 
 def _plainly(name: str) -> str:
     """A number's name without the sides' technical ones."""
-    return name.replace("dense ", "meaning: ").replace("lexical ", "words: ")
+    return _(NUMBERS.get(name, name))
 
 
 def _lead(section: Report, given: str, kept: str) -> str:
     dropped = sum(section["dropped"].values())
-    return f"Of {section[given]:,} {given}, {section[kept]:,} became {kept} and {dropped:,} were dropped."
+    counts = {"given": section[given], "kept": section[kept], "dropped": dropped}
+    return _(_LEADS[given, kept], **counts)
 
 
 def _row(section: Report, recipe: str, lang: str, given: str, kept: str, reasons: list[str]) -> list[Cell]:
@@ -73,21 +81,22 @@ def _row(section: Report, recipe: str, lang: str, given: str, kept: str, reasons
 
 
 def _precision(sections: Mapping[str, Report]) -> Any:
-    series = ("answers that are right", "wrong ones that are right after all")
+    series = (_("answers that are right"), _("wrong ones that are right after all"))
     groups = [
         BarGroup(
-            "all together" if lang == ALL else tongue(lang).name,
+            _("all together") if lang == ALL else tongue(lang).name,
             [_bar(its["precision"], series[0]), _bar(its["false_negatives"], series[1])],
         )
         for lang, its in sections.items()
         if its["precision"]
     ]
-    said = "A: answers that are right; B: right ones among negatives"
-    return bars("precision", "How right it was", said, groups)
+    said = _("A: answers that are right; B: right ones among negatives")
+    return bars("precision", _("How right it was"), said, groups)
 
 
 def _bar(found: Mapping[str, Any] | None, what: str) -> Bar:
     if not found:
         return Bar(None)
-    said = f"{what}: {found['mean']:.1%}, between {found['low']:.1%} and {found['high']:.1%}"
+    shares = {name: f"{found[name]:.1%}" for name in ("mean", "low", "high")}
+    said = _("%(what)s: %(mean)s, between %(low)s and %(high)s", what=what, **shares)
     return Bar(found["mean"], found["low"], found["high"], said)

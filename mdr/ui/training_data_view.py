@@ -35,6 +35,8 @@ from mdr.ui.training_data_words import (
     state,
     story,
 )
+from mdr.ui.troubles import told
+from mdr.ui.words import _
 from mdr.workbench import Workbench
 
 FIRST = "mine-sample"
@@ -76,8 +78,8 @@ class TrainingDataView:
                 "names": SYSTEMS,
                 "roles": ROLES,
                 "depth": DEPTH,
-                "problems": sorted({f"{system.name}: {system.problem}" for system in systems if system.problem}),
-                "languages": "all languages" if pool == "all" else ", ".join(tongue(lang).name for lang in langs),
+                "problems": sorted({f"{_called(its.name)}: {its.problem}" for its in systems if its.problem}),
+                "languages": _("all languages") if pool == "all" else _(", ").join(tongue(lang).name for lang in langs),
             },
         )
 
@@ -94,7 +96,7 @@ class TrainingDataView:
         may_start = recipe is not None and runs.may_start(person)
         sample = self._workbench.settings.sample.name
         return self._render(
-            "training_data_empty", {"recipe": recipe, "may_start": may_start, "sample": f"the collection “{sample}”"}
+            "training_data_empty", {"recipe": recipe, "may_start": may_start, "sample": sample}
         )
 
     def _browse(self, view: View, sources: Sequence[Source]) -> str:
@@ -163,7 +165,7 @@ class TrainingDataView:
         try:
             return self._workbench.verdicts.said(person, thread), ""
         except MdrError as error:
-            return {}, f"Verdicts cannot be saved now: {error.problem}; {error.remedy}"
+            return {}, _("Verdicts cannot be saved now: %(why)s", why="; ".join(told(error)))
 
     def _mentions(self, view: View) -> str:
         data = self._workbench.training_data
@@ -192,6 +194,10 @@ class TrainingDataView:
             page = self._workbench.training_data.page(each.source, table, PairFilter(query=asked), size=1)
             return page.rows[0].query.text
         return asked
+
+
+def _called(system: str) -> str:
+    return _(SYSTEMS.get(system, system))
 
 
 assert SCORE_OF.keys() <= STAGES.keys()

@@ -7,83 +7,108 @@ from typing import Any
 
 from mdr.services.threads import Thread
 from mdr.storage.pairs import Pair
+from mdr.ui.words import N_, NN_, _, many
 
 STAGES: Mapping[str, str] = {
-    "mine": "Mined pairs",
-    "generate": "Written questions",
-    "score": "Scored lists",
-    "judged-pairs": "What people judged",
-    "labelled-pairs": "Labelled pairs",
-    "counterparts": "Questions in other languages",
-    "train": "Trained encoder",
-    "train-generator": "Trained generator",
-    "train-reranker": "Trained reranker",
-    "index-dense": "Index by meaning",
-    "index-lexical": "Index by words",
-    "evaluate": "Evaluation",
+    "mine": N_("Mined pairs"),
+    "generate": N_("Written questions"),
+    "score": N_("Scored lists"),
+    "judged-pairs": N_("What people judged"),
+    "labelled-pairs": N_("Labelled pairs"),
+    "counterparts": N_("Questions in other languages"),
+    "train": N_("Trained encoder"),
+    "train-generator": N_("Trained generator"),
+    "train-reranker": N_("Trained reranker"),
+    "index-dense": N_("Index by meaning"),
+    "index-lexical": N_("Index by words"),
+    "evaluate": N_("Evaluation"),
 }
-TABS: Mapping[str, str] = {"kept": "Pairs", "lists": "Lists", "dropped": "Dropped", "report": "Report"}
+TABS: Mapping[str, str] = {"kept": N_("Pairs"), "lists": N_("Lists"), "dropped": N_("Dropped"), "report": N_("Report")}
 NOUNS: Mapping[str, tuple[str, str]] = {
-    "kept": ("pair", "pairs"),
-    "lists": ("list", "lists"),
-    "dropped": ("dropped one", "dropped ones"),
+    "kept": NN_("%(n)s pair", "%(n)s pairs"),
+    "lists": NN_("%(n)s list", "%(n)s lists"),
+    "dropped": NN_("%(n)s dropped one", "%(n)s dropped ones"),
 }
-FACETS: Mapping[str, str] = {"lang": "Language", "rule": "Rule", "origin": "Origin", "round": "Round"}
-ORDERS: Mapping[str, str] = {"written": "as written", "lowest": "least sure first", "highest": "surest first"}
-SIDES: Mapping[str, str] = {"lexical": "By words", "dense": "By meaning"}
-SYSTEMS: Mapping[str, str] = {"hybrid": "words and meaning", "dense": "meaning", "bm25": "words"}
-ROLES: Mapping[str, str] = {"positive": "taken for an answer", "negative": "taken for wrong", "candidate": "candidate"}
+FACETS: Mapping[str, str] = {
+    "lang": N_("Language"),
+    "rule": N_("Rule"),
+    "origin": N_("Origin"),
+    "round": N_("Round"),
+}
+ORDERS: Mapping[str, str] = {
+    "written": N_("as written"),
+    "lowest": N_("least sure first"),
+    "highest": N_("surest first"),
+}
+SIDES: Mapping[str, str] = {"lexical": N_("By words then"), "dense": N_("By meaning then")}
+SYSTEMS: Mapping[str, str] = {"hybrid": N_("words and meaning"), "dense": N_("meaning"), "bm25": N_("words")}
+ROLES: Mapping[str, str] = {
+    "positive": N_("taken for an answer"),
+    "negative": N_("taken for wrong"),
+    "candidate": N_("candidate"),
+}
 USES: Mapping[str, str] = {
-    "positive": "where it is taken for an answer",
-    "negative": "where it is taken for a wrong answer",
-    "candidate": "where it is one of the candidates",
+    "positive": N_("where it is taken for an answer"),
+    "negative": N_("where it is taken for a wrong answer"),
+    "candidate": N_("where it is one of the candidates"),
 }
 SLOTS: Mapping[str, str] = {
-    "collection": "passages of",
-    "queries": "questions of",
-    "lexical": "searched by words with",
-    "dense": "searched by meaning with",
-    "pairs": "pairs of",
-    "generator": "written or scored by",
-    "reranker": "scored by",
+    "collection": N_("passages of"),
+    "queries": N_("questions of"),
+    "lexical": N_("searched by words with"),
+    "dense": N_("searched by meaning with"),
+    "pairs": N_("pairs of"),
+    "generator": N_("written or scored by"),
+    "reranker": N_("scored by"),
 }
-NONE_HERE = "There is nothing in this table."
+NONE_HERE = N_("There is nothing in this table.")
 ABOUT: Mapping[tuple[str, str], str] = {
-    ("mine", "kept"): "Questions with a passage that words and meaning agree on. Nobody labelled them.",
-    ("mine", "dropped"): "Questions whose lists did not agree, or whose passage did not lead back to them. "
-    "They are not trained on.",
-    ("generate", "kept"): "Questions that a generator wrote for a passage, and that stood up to every filter.",
-    ("generate", "dropped"): "Questions that a generator wrote and a filter refused. They are not trained on.",
-    ("score", "lists"): "Questions with candidates and what a teacher thinks of each, for distillation.",
-    ("score", "dropped"): "Questions whose candidates could not be scored.",
-    ("", "kept"): "Pairs that may be trained on.",
-    ("", "lists"): "Candidates with scores.",
-    ("", "dropped"): "Pairs that are not trained on, each with its reason.",
+    ("mine", "kept"): N_("Questions with a passage that words and meaning agree on. Nobody labelled them."),
+    ("mine", "dropped"): N_(
+        "Questions whose lists did not agree, or whose passage did not lead back to them. They are not trained on."
+    ),
+    ("generate", "kept"): N_("Questions that a generator wrote for a passage, and that stood up to every filter."),
+    ("generate", "dropped"): N_("Questions that a generator wrote and a filter refused. They are not trained on."),
+    ("score", "lists"): N_("Questions with candidates and what a teacher thinks of each, for distillation."),
+    ("score", "dropped"): N_("Questions whose candidates could not be scored."),
+    ("", "kept"): N_("Pairs that may be trained on."),
+    ("", "lists"): N_("Candidates with scores."),
+    ("", "dropped"): N_("Pairs that are not trained on, each with its reason."),
 }
 
 
 def state(thread: Thread) -> str:
     """What became of it, in a few words."""
     if thread.row.ref.table == "lists":
-        return "scored by a teacher"
-    return "may be trained on" if thread.kept else f"dropped: {thread.rule}"
+        return _("scored by a teacher")
+    return _("may be trained on") if thread.kept else _("dropped: %(why)s", why=_(thread.rule))
 
 
 def story(thread: Thread) -> str:
     """How it came about, in a sentence."""
     stage, found = thread.source.stage, thread.row.found
-    round = f"in round {thread.source.round} " if thread.source.round else ""
-    when = f"{round}on {thread.source.artefact.manifest.made[:10]}"
+    date, round = thread.source.artefact.manifest.made[:10], thread.source.round
+    when = _("in round %(n)s on %(date)s", n=round, date=date) if round else _("on %(date)s", date=date)
     if stage == "generate":
-        return f"A generator wrote this question for the passage {when}."
+        return _("A generator wrote this question for the passage %(when)s.", when=when)
     if stage == "score":
-        return f"A teacher scored {len(thread.named)} candidates for this question {when}."
+        return many(
+            "A teacher scored %(n)s candidate for this question %(when)s.",
+            "A teacher scored %(n)s candidates for this question %(when)s.",
+            len(thread.named),
+            when=when,
+        )
     if stage == "mine" and isinstance(found, Pair):
+        rule = _(found.rule)
+        told = _("Proposed by searching with this question %(when)s, by the rule “%(rule)s”.", when=when, rule=rule)
+        if not thread.kept:
+            told = _("Proposed by searching with this question %(when)s, and refused: %(why)s.", when=when, why=rule)
         seen = found.evidence.get("candidates")
-        looked = f", among {seen:,} candidates for negatives" if isinstance(seen, int) and seen else ""
-        rule = f"by the rule “{found.rule}”" if thread.kept else f"and refused: {found.rule}"
-        return f"Proposed by searching with this question {when}, {rule}{looked}."
-    return f"Made by the stage “{stage}” {when}."
+        if isinstance(seen, int) and seen:
+            told += " "
+            told += many("%(n)s candidate for negatives was seen.", "%(n)s candidates for negatives were seen.", seen)
+        return told
+    return _("Made by the stage “%(stage)s” %(when)s.", stage=stage, when=when)
 
 
 def facts(thread: Thread) -> dict[str, str]:
@@ -91,19 +116,20 @@ def facts(thread: Thread) -> dict[str, str]:
     found, evidence = thread.row.found, thread.row.found.evidence
     told: dict[str, str] = {}
     if "percentile" in evidence:
-        told["Likelihood"] = f"{evidence['likelihood']:.3f}, above {evidence['percentile']:.0f} % in its language"
-    for name, key in (("Copied from the passage", "copied"), ("Repeated word pairs", "repeated")):
+        value, share = f"{evidence['likelihood']:.3f}", f"{evidence['percentile']:.0f}"
+        told[_("Likelihood")] = _("%(value)s, above %(share)s %% in its language", value=value, share=share)
+    for name, key in ((_("Copied from the passage"), "copied"), (_("Repeated word pairs"), "repeated")):
         if key in evidence:
             told[name] = f"{100 * evidence[key]:.0f} %"
     if evidence.get("passed"):
-        told["Rules passed"] = ", ".join(evidence["passed"])
+        told[_("Rules passed")] = _(", ").join(_(rule) for rule in evidence["passed"])
     if evidence.get("refused"):
-        told["Refused as negatives"] = _counted(evidence["refused"])
+        told[_("Refused as negatives")] = _counted(evidence["refused"])
     if isinstance(found, Pair):
-        told["Origin"] = found.origin
-        told["Weight in training"] = f"{found.weight:g}"
+        told[_("Origin")] = _(found.origin)
+        told[_("Weight in training")] = f"{found.weight:g}"
     return told
 
 
 def _counted(counts: Mapping[str, Any]) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in counts.items())
+    return _(", ").join(f"{count} {_(reason)}" for reason, count in counts.items())
