@@ -52,7 +52,8 @@ class Box:
         for kind, where in (("proc", "proc"), ("tmpfs", "dev/shm")):
             self.inside(f"/{where}").mkdir(parents=True, exist_ok=True)
             _ran("mount", "-t", kind, kind, str(self.inside(f"/{where}")))
-        shutil.copy("/etc/resolv.conf", self.inside("/etc/resolv.conf"))
+        for name in ("resolv.conf", "hosts"):  # as engines do
+            shutil.copy(f"/etc/{name}", self.inside(f"/etc/{name}"))
         for path in shared:
             self._share(path)
 
