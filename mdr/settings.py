@@ -57,7 +57,9 @@ class Settings(BaseSettings):
     zero_gpu: bool = Field(False, validation_alias="SPACES_ZERO_GPU", description="whether it borrows GPUs, likewise")
     hub: str = Field("", validation_alias="OPENID_PROVIDER_URL", description="where people sign in, likewise")
     hub_client: str = Field("", validation_alias="OAUTH_CLIENT_ID", description="who we are there, likewise")
-    hub_secret: SecretStr = Field(SecretStr(""), validation_alias="OAUTH_CLIENT_SECRET", description="what proves it, likewise")
+    hub_secret: SecretStr = Field(
+        SecretStr(""), validation_alias="OAUTH_CLIENT_SECRET", description="what proves it, likewise"
+    )
 
     @model_validator(mode="after")
     def _on_the_disk_of_the_space(self) -> Settings:

@@ -24,7 +24,8 @@ from mdr.core.permissions import Person
 from mdr.errors import MdrError
 from mdr.services.grade_sources import UPLOAD_LIMIT
 from mdr.services.measuring_files import write_file
-from mdr.ui.compare_address import Evaluating, values_of
+from mdr.ui.addressed import values_of
+from mdr.ui.compare_address import Evaluating
 from mdr.ui.compare_view import CompareView
 from mdr.ui.evaluate_view import EvaluateView
 from mdr.ui.render import Renderer
