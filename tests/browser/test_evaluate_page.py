@@ -11,7 +11,9 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 
 from mdr.services.grade_sources import Grading
+from mdr.workbench import SAMPLE
 from tests.browser.conftest import SCREENSHOTS
+from tests.browser.judging import sign_in
 from tests.browser.test_search_looks import CONTRASTS
 from tests.browser.visiting import served
 from tests.measured import MeasuredWorkbench
@@ -136,6 +138,42 @@ def test_grades_of_ones_own_are_uploaded_and_used(look: Look, tmp_path: Path) ->
     assert given(page)["grades"] == ["file"]
     assert page.get_by_label("Grades from").input_value() == "file"
     look.complaints.clear()  # type: ignore[attr-defined]  # the browser reports the refusal as well
+
+
+def test_every_number_about_judges_opens_who_graded_what(
+    look: Look, measured: MeasuredWorkbench, measured_address: str
+) -> None:
+    collection = measured.searcher().collection
+    [query] = [query for query in collection.queries() if query.id == NILE]
+    passages = [passage for passage in collection.passages() if passage.lang == "ja"][:3]
+    for who, given in (("kim", (3, 0, 1)), ("lou", (3, 2, 1))):
+        for passage, grade in zip(passages, given, strict=True):
+            measured.judging.grade(who, SAMPLE, query, passage, grade, ability="partial")
+    page = look("/evaluate", viewport={"width": 1280, "height": 900})
+    sign_in(page, measured, measured_address, "chief", "lead")
+    page.goto(f"{measured_address}/evaluate?view=agreement")
+    pairs = page.get_by_role("region", name="Two people")
+    row = pairs.locator("tr").filter(has_text="kim").filter(has_text="lou")
+    row.get_by_role("link").click()
+    page.get_by_role("heading", name="3 graded passages: kim, lou").wait_for()
+    items = page.locator(".questions li")
+    assert items.count() == 3 and query.text in items.first.inner_text()
+    assert "kim: 0" in items.first.inner_text() and "lou: 2" in items.first.inner_text()  # the most disputed
+    address = page.url
+    page.get_by_role("link", name="← Back").click()
+    pairs.wait_for()
+    count = page.locator("td.number a").count()
+    assert count > 8
+    for number in range(count):
+        page.locator("td.number a").nth(number).click()
+        page.locator(".questions li").first.wait_for()
+        assert page.locator(".questions .nothing-found").count() == 0
+        page.go_back()
+        pairs.wait_for()
+    page.goto(address)
+    page.get_by_role("heading", name="3 graded passages").wait_for()
+    page.goto(f"{measured_address}/evaluate?view=agreement&by=magic")
+    page.get_by_role("alert").get_by_text("there is no number").wait_for()
 
 
 def test_what_is_shown_can_be_taken_along(look: Look, tmp_path: Path) -> None:
