@@ -18,7 +18,7 @@ from mdr.ui.visible import visible
 from mdr.ui.words import _
 
 WIDTH = 720
-_LABELS, _NUMBERS = 156, 60
+_LABELS, _NUMBERS = 184, 60
 """Room for what stands before the bars, and behind."""
 _BAR, _BETWEEN, _GROUP = 12, 3, 12
 _TOP = 26

@@ -94,14 +94,14 @@ def test_an_explanation_that_fails_says_so_and_can_be_tried_again(visit: Visit) 
 
 def test_a_version_that_one_reads_is_open(visit: Visit, workbench: StubWorkbench) -> None:
     page = visit(f"/?q={quote(question(workbench, 'th'))}&langs=th", locale="fi-FI")
-    twin = page.locator("#hit-1").get_by_role("region", name="the same passage in Finnish")
+    twin = page.locator("#hit-1").get_by_role("group", name="the same passage in Finnish")
     assert twin.locator(".passage").get_attribute("lang") == "fi"
     page.locator("#reads summary").click()
     page.get_by_role("group", name="Languages I read").get_by_label("日本語").check()
     page.get_by_role("group", name="Languages I read").get_by_label("suomi").uncheck()
-    page.locator("#hit-1").get_by_role("region", name="the same passage in Japanese").wait_for()
+    page.locator("#hit-1").get_by_role("group", name="the same passage in Japanese").wait_for()
     page.reload()
-    page.locator("#hit-1").get_by_role("region", name="the same passage in Japanese").wait_for()
+    page.locator("#hit-1").get_by_role("group", name="the same passage in Japanese").wait_for()
     assert page.locator("#reads .chosen").inner_text() == "日本語"
 
 
@@ -110,7 +110,7 @@ def test_where_there_is_no_version_the_nearest_is_called_so(visit: Visit) -> Non
     card = page.locator(".card[data-passage=h4]")
     near = card.get_by_role("button", name="The nearest passage in English")
     near.click()
-    version = card.get_by_role("region", name="the nearest passage in English")
+    version = card.get_by_role("group", name="the nearest passage in English")
     version.wait_for()
     assert "not a translation" in version.inner_text()
     near.click()

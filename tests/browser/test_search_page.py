@@ -173,7 +173,7 @@ def test_the_same_passage_opens_in_another_language(visit: Visit) -> None:
     card = page.locator(".card").first
     finnish = card.get_by_role("button", name="suomi")
     finnish.click()
-    twin = card.get_by_role("region", name="the same passage in Finnish")
+    twin = card.get_by_role("group", name="the same passage in Finnish")
     twin.wait_for()
     assert twin.locator(".passage").get_attribute("lang") == "fi"
     assert finnish.get_attribute("aria-expanded") == "true"
