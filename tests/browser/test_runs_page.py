@@ -43,7 +43,7 @@ def test_recipes_and_what_was_made_are_listed(browse: Visit) -> None:
     page = runs(browse)
     names = page.locator(".recipe h4").all_inner_texts()
     assert {"mine-sample", "sample", "tiny", "hostile", "broken"} <= set(names)
-    assert "It cannot be read" in page.locator(".recipe").filter(has_text="broken").inner_text()
+    assert "It cannot be run" in page.locator(".recipe").filter(has_text="broken").inner_text()
     assert page.get_by_role("link", name="round-1").count() == 1
     assert page.locator(".recipe :is(img, script)").count() == 0
     assert "<img src=x onerror=alert(1)>" in page.locator(".recipe").filter(has_text="hostile").inner_text()
@@ -147,3 +147,27 @@ def test_programs_can_list_and_compare(browse: Visit, pairs_address: str) -> Non
     differing = client.predict(left="round-1", right="sample", api_name="/run_diff")
     assert differing["only_right"] == ["collection"] and differing["gain"] is None and differing["no_gain"]
     runs(browse)
+
+
+def test_programs_can_start_watch_and_cancel(
+    browse: Visit, pairs: PairsWorkbench, pairs_address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gradio_client import Client
+
+    runs(browse)
+    monkeypatch.setattr(sys, "executable", str(stand_in(tmp_path)))
+    client = Client(pairs_address, verbose=False)
+    job = client.predict(recipe="lestm", api_name="/run_start")
+    assert (job["recipe"], job["name"], job["state"]) == ("lestm", "lestm.demo.whole.0", "queued")
+    watched = client.predict(job=job["id"], api_name="/run_watch")
+    assert len(watched["steps"]) == 20 and watched["steps"][-1]["state"] == "waiting"
+    client.predict(job=job["id"], api_name="/run_cancel")
+    assert pairs.runs.jobs.wait(60)
+    assert client.predict(job=job["id"], api_name="/run_watch")["state"] == "stopped"
+    with pytest.raises(Exception, match="no job"):
+        client.predict(job="../secret", api_name="/run_watch")
+    monkeypatch.setattr(pairs.settings, "runs", "admin")
+    for name, asked in (("/run_start", {"recipe": "tiny"}), ("/run_cancel", {"job": job["id"]})):
+        with pytest.raises(Exception, match="may not start or stop runs"):
+            client.predict(**asked, api_name=name)
+    assert len([each for each in pairs.runs.jobs.all() if each.recipe == "tiny" and each.state == "queued"]) == 0

@@ -125,6 +125,25 @@ def test_the_way_back_from_a_passage_finds_the_models(browse: Visit, pairs: Pair
     assert "no pair here taught it" in page.locator("[data-said]").inner_text()
 
 
+def test_a_hit_leads_to_what_taught_it_and_back(browse: Visit, pairs: PairsWorkbench, pairs_address: str) -> None:
+    pair = next(pair for pair in pairs.pairs() if pair.query.lang == "ja")
+    page = browse()
+    text = pairs.searcher().collection.passage(pair.positives[0]).text[:100]  # so that it is found
+    page.goto(f"{pairs_address}/?q={quote(text)}&langs=ja")
+    taught = page.locator(f".card[data-passage='{pair.positives[0]}'] .asking a")
+    taught.wait_for()
+    count = pairs.training_data.taught(pair.positives)[pair.positives[0]].learned
+    assert taught.inner_text() == f"Taught by {count} training pair{'s'[: count > 1]}"
+    taught.click()
+    page.locator(".mention").wait_for()
+    page.locator(".mention a").first.click()
+    page.wait_for_selector(".narrowed")
+    page.get_by_role("link", name=pair.query.text).click()
+    page.wait_for_selector(".now tbody tr")
+    page.get_by_role("link", name="Search this question now").click()
+    page.wait_for_function("text => document.querySelector('.answer')?.dataset.query === text", arg=pair.query.text)
+
+
 def test_verdicts_are_kept_shown_again_and_taken_back(browse: Visit, pairs: PairsWorkbench) -> None:
     page = browse(thread_of(pairs, "ar"))
     turned = page.locator(".named.negative").first
