@@ -77,7 +77,7 @@ def judgements(
     try:
         written, open = export_judgements(judging, name, file, policy=policy, every=every)
     finally:
-        judging.store.close()
+        judging.close()
     shown = [f"{written:,} {'events' if every else 'grades'} in {file}"]
     if open:
         shown.append(f"left out, since {policy} does not settle them: {open:,}")

@@ -62,6 +62,10 @@ class JudgingService:
         service.person = person
         return service
 
+    def close(self) -> None:
+        """Nothing more is recorded; what was acknowledged is on disk."""
+        self.store.close()
+
     # -- what judges do -----------------------------------------------------------------------------------
 
     def grade(

@@ -65,7 +65,7 @@ def end(app: gr.Blocks, workbench: Workbench, tell: Tell) -> int:
         tell(Event(STAGE, "warning", f"{error.problem}; {error.remedy}"))
         status = 1
     with suppress(MdrError):
-        _bounded(workbench.judging.store.close, left(_FILES))
+        _bounded(workbench.judging.close, left(_FILES))
     return status
 
 
