@@ -171,3 +171,9 @@ def test_an_unsure_language_is_said_and_an_empty_answer_offers_ways_out() -> Non
 
 def test_every_script_has_a_name() -> None:
     assert {row.script for row in LANGUAGES.values()} <= set(SCRIPTS)
+
+
+def test_no_value_hides_what_every_template_can_call() -> None:
+    for name in ("many", "_", "shown", "spoken"):
+        with pytest.raises(ValueError, match=f"given {name}, which it knows"):
+            render("error", {"problem": "", "remedy": "", name: 1})

@@ -56,7 +56,7 @@ class CompareView:
     def html(self, address: str, person: Person) -> str:
         """What an address shows; what cannot be shown says why, below the same controls."""
         asked = Compared.of(address)
-        about: dict[str, Any] = {"problem": "", "remedy": "", "one": None, "many": None, "offer": None}
+        about: dict[str, Any] = {"problem": "", "remedy": "", "one": None, "several": None, "offer": None}
         try:
             self._comparing.measuring.sources.allow(asked.grading, person)
             about |= self._one(asked) if asked.q.strip() or asked.id else self._many(asked)
@@ -115,7 +115,7 @@ class CompareView:
         pages = max(1, -(-len(rows) // ROWS))
         page = min(asked.page, pages)
         return {
-            "many": found,
+            "several": found,
             "sure": found.test[MACRO]["p"] < SURE,
             "languages_shown": [_language(lang, found) for lang in found.tallies],
             "pools": [_(POOLS[its.pool]) for its in found.evaluated],

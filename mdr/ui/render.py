@@ -114,7 +114,7 @@ def script(code: str) -> str:
     return _(SCRIPTS.get(tongue(code).script, N_("unknown")))
 
 
-def languages() -> list[tuple[str, str, str]]:
+def spoken() -> list[tuple[str, str, str]]:
     """What the interface can be read in: code, value of `lang`, and the language's name for itself."""
     return [(code, lang_attribute(code), LANGUAGES[code].native) for code in words.SPOKEN]
 
@@ -142,11 +142,14 @@ class Renderer:
         environment.globals |= {"_": _, "many": words.many, "gettext": words.marked, "ngettext": words.marked_many}
         environment.globals |= {"language_now": words.language, "direction_now": words.direction}
         environment.filters |= {"tongue": tongue, "lang": lang_attribute, "script": script}
-        environment.globals |= {"languages": languages, "shown": shown}
+        environment.globals |= {"spoken": spoken, "shown": shown}
         return environment
 
     def __call__(self, template: str, values: Mapping[str, Any]) -> str:
-        """The HTML of a template with these values."""
+        """The HTML of a template with these values. One named like something that every template can call would hide
+        it, here or in a template that this one includes."""
+        if hidden := values.keys() & self._environment.globals.keys():
+            raise ValueError(f"{template}.html is given {', '.join(sorted(hidden))}, which it knows as something else")
         return self._environment.get_template(f"{template}.html").render(values)
 
 
