@@ -166,9 +166,11 @@ def test_every_number_about_judges_opens_who_graded_what(
     assert count > 8
     for number in range(count):
         page.locator("td.number a").nth(number).click()
+        page.wait_for_function("location.search.includes('by=')")
         page.locator(".questions li").first.wait_for()
         assert page.locator(".questions .nothing-found").count() == 0
         page.go_back()
+        page.wait_for_function("!location.search.includes('by=')")
         pairs.wait_for()
     page.goto(address)
     page.get_by_role("heading", name="3 graded passages").wait_for()
