@@ -127,10 +127,22 @@ mdr.judge = (() => {
     const words = $("[name=words]", dialog);
     if (words) words.value = "";
     dialog.returnValue = "";
-    dialog.addEventListener("close", () => {
-      resolve(dialog.returnValue === "say" ? words?.value.trim() : dialog.returnValue);
-    }, { once: true });
+    dialog.answered = () => resolve(dialog.returnValue === "say" ? words?.value.trim() : dialog.returnValue);
+    dialog.onclose = () => dialog.open || dialog.answered();
     dialog.showModal();
+  });
+
+  // The event "close" comes a moment after closing, when the next key may have been pressed: this is at once.
+  const close = (dialog, value) => {
+    dialog.close(value);
+    dialog.answered();
+  };
+
+  addEventListener("submit", (event) => {
+    const dialog = event.target.closest("[data-judge-dialog]");
+    if (!dialog) return;
+    event.preventDefault();
+    close(dialog, event.submitter?.value || "");
   });
 
   addEventListener("keydown", (event) => {
@@ -149,7 +161,7 @@ mdr.judge = (() => {
     ["[data-judge-progress]", more],
     ["[data-judge-show=languages]", () => { fillLanguages(); show("languages"); }],
     ["[data-judge-show=guidelines]", () => ask("guidelines")],
-    ["[data-judge-reason]", (button) => button.closest("dialog").close(button.dataset.judgeReason)],
+    ["[data-judge-reason]", (button) => close(button.closest("dialog"), button.dataset.judgeReason)],
   );
 
   return { mounted, get, part, show, ask, desk: () => root && desk() };
