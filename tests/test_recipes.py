@@ -133,5 +133,5 @@ def test_evidence_is_read_from_the_runs(tmp_path: Path) -> None:
     assert row.spread == pytest.approx(0.75 * 0.2) and row.languages == pytest.approx({"en": 0.7, "fi": 0.35})
     assert found["before", "dense"].gain == 0 and found["before", "bm25"].gain == pytest.approx(0.75 * 0.4)
     shown = reproduction.markdown("umr", "demo", list(found.values()))
-    assert "2 seeds" in shown and "| whole | round-1 | dense | 0.525 |" in shown and "+0.225" in shown
+    assert "| whole | round-1 | dense | 0.525 |" in shown and "| 2 | 0.150 | +0.225" in shown
     assert "| +0.150" in shown and "| 25% |" in shown and shown.count("own language in top 10") == 1

@@ -136,7 +136,7 @@ def rows(store: ArtefactStore, method: str, size: str, measure: str = "") -> lis
     begun: dict[str, Values] = {}  # by pool: what the encoder of before reached
     for variant in ["", *METHODS[method].variants]:
         runs = _evaluations(store, method, size, variant)
-        for step in dict.fromkeys(step for its in runs for step in its):
+        for step in _in_order({step for its in runs for step in its}, method, size, variant):
             measured = [its[step] for its in runs if step in its]
             pool, name = measured[0].summary["settings"]["pool"], measure or measured[0].measures[0]
             first = step in (BEFORE, f"{BEFORE}-{MIXED}")
@@ -149,6 +149,14 @@ def rows(store: ArtefactStore, method: str, size: str, measure: str = "") -> lis
     if not found:
         raise MissingError(f"there is no run of {method} at scale {size}", f"`mdr reproduce {method}` makes them")
     return sorted(found, key=lambda row: list(POOLS).index(row.pool))
+
+
+def _in_order(steps: set[str], method: str, size: str, variant: str) -> list[str]:
+    """As the recipe has them; those that an earlier form of it had come last."""
+    if not steps:
+        return []
+    names = [step.name for step in recipe(method, scale(size, Path()), variant).steps]
+    return sorted(steps, key=lambda step: (names.index(step) if step in names else len(names), step))
 
 
 def _evaluations(store: ArtefactStore, method: str, size: str, variant: str) -> list[dict[str, Evaluation]]:
@@ -198,24 +206,26 @@ def _row(what: tuple[str, str, str, str, str], measured: Sequence[Evaluation], b
 
 def markdown(method: str, size: str, found: Sequence[Row]) -> str:
     """The evidence as a page's section."""
-    seeds = max(row.seeds for row in found)
-    lines = [f"## {METHODS[method].title}", "", f"Scale {size}, {seeds} seed{'s'[: seeds > 1]}.", ""]
+    lines = [f"## {METHODS[method].title}", "", f"`python -m mdr reproduce {method} --scale {size}`", ""]
     for pool, title in POOLS.items():
         if its := [row for row in found if row.pool == pool]:
             lines += [title, "", *_table(its), ""]
-    lines += [f"Gain: over the encoder of before. \\* p < {SURE}, paired permutation of question families."]
+    lines += [
+        f"Gain: over the encoder of before. \\* p < {SURE}, paired permutation of question families. Apart: the best "
+        "seed from the worst."
+    ]
     return "\n".join(lines) + "\n"
 
 
 def _table(found: Sequence[Row]) -> list[str]:
     langs = sorted({lang for row in found for lang in row.languages})
     mixed = any(row.same_language is not None for row in found)
-    head = ["variant", "measured", "system", f"{found[0].measure}, macro", "95 %", "over seeds", "gain"]
+    head = ["variant", "measured", "system", f"{found[0].measure}, macro", "95 %", "seeds", "apart", "gain"]
     head += ["own language in top 10"] * mixed + langs
     lines = [f"| {' | '.join(head)} |", "|---|---|---|" + "---:|" * (len(head) - 3)]
     for row in found:
         cells = [row.variant, row.step, row.system, f"{row.mean:.3f}", f"{row.low:.3f}–{row.high:.3f}"]
-        cells += [f"± {row.spread / 2:.3f}", f"{row.gain:+.3f}" + "\\*" * (row.p < SURE)]
+        cells += [str(row.seeds), f"{row.spread:.3f}", f"{row.gain:+.3f}" + "\\*" * (row.p < SURE)]
         cells += ["–" if row.same_language is None else f"{row.same_language:.0%}"] * mixed
         cells += [f"{row.languages[lang]:.3f}" if lang in row.languages else "–" for lang in langs]
         lines.append(f"| {' | '.join(cells)} |")
