@@ -53,7 +53,7 @@ def test_more_passages_and_slower_devices_cost_more() -> None:
 def test_samples_bound_what_is_asked() -> None:
     collection = Step("c", "prepare", {"format": "x", "path": "x"})
     words = Step("w", "index-lexical", {}, {"collection": "c"})
-    known = {"c": Size(langs=3, passages=1_000, queries=900)}
+    known = {"c": Size(langs=5, passages=1_000, queries=900, asking=3)}
     for samples, asked in ((0, "900 queries"), (100, "300 queries"), (500, "900 queries")):
         mine = Step("m", "mine", {"samples": samples}, {"collection": "c", "lexical": "w"})
         assert estimate(Recipe("r", (collection, words, mine)), known, CPU)[-1].what == asked

@@ -173,3 +173,10 @@ def test_all_languages_together(store: ArtefactStore, given: dict[str, Artefact]
     made, _ = mine(store, given, pool="all", rule="dense")
     langs = {pair.query.lang: {id[-2:] for id in pair.negatives} for pair in Pairs(made.folder)}
     assert set(langs) == {*LANGS, "th"} and any(len(its) > 1 for its in langs.values())
+
+
+def test_some_queries_of_each_language_are_mined(store: ArtefactStore, given: dict[str, Artefact]) -> None:
+    everything, some = (Pairs(mine(store, given, samples=samples)[0].folder) for samples in (0, 4))
+    asked = [pair.query for pair in [*some, *some.dropped()]]
+    assert {lang: sum(query.lang == lang for query in asked) for lang in LANGS} == dict.fromkeys(LANGS, 4)
+    assert {query.id for query in asked} < {pair.query.id for pair in [*everything, *everything.dropped()]}

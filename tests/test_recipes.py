@@ -14,6 +14,7 @@ from mdr.recipes.methods import METHODS, recipe
 from mdr.recipes.page import LABELLED, MIXED, TARGET, WILD
 from mdr.recipes.scales import SCALES, scale
 from mdr.services import reproduction
+from mdr.settings import Settings
 from mdr.storage.artefacts import ArtefactStore
 from mdr.storage.evaluation import write_evaluation
 
@@ -58,6 +59,18 @@ def test_lestm_trains_every_round_from_the_warm_up() -> None:
     assert made["model-1"].inputs["start"] == made["model-2"].inputs["start"] == "warm-up"
     assert made["vectors-1"].inputs["model"] == "warm-up" and made["vectors-2"].inputs["model"] == "model-1"
     assert made["mined-2"].inputs["collection"] == WILD and made["mined-2"].settings["round"] == 2
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_measured_first_is_what_training_begins_from(method: str) -> None:
+    """And it is the shipped encoder that has seen no label."""
+    made = recipe(method, scale("small", DATA))
+    begun = {step.settings["start"] for step in made.steps if step.stage == "train" and "start" not in step.inputs}
+    indexes = [step for step in made.steps if step.stage == "index-dense" and "model" not in step.inputs]
+    first = {step.settings["encoder"] for step in indexes}
+    assert begun == first == {"base"}
+    settings = Settings()
+    assert settings.model("base") == settings.base_encoder != settings.default_encoder
 
 
 def test_seeds_reach_every_step_that_draws() -> None:

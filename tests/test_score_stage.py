@@ -222,3 +222,11 @@ def test_a_random_model_on_real_indexes(tmp_path: Path, settings: Settings) -> N
         asked = [pairs.passages[id] for id in scored.candidates]
         expected = workbench.generator().log_likelihood([scored.query] * 2, asked)
         assert list(scored.scores) == pytest.approx(expected.tolist(), abs=1e-4)
+
+
+def test_lists_of_some_queries_of_each_language(store: ArtefactStore, given: dict[str, Artefact]) -> None:
+    everything, some = (Pairs(judge(store, given, samples=samples)[0].folder) for samples in (0, 3))
+    asked = [*(scored.query for scored in some.lists()), *(pair.query for pair in some.dropped())]
+    langs = {scored.query.lang for scored in everything.lists()}
+    assert {lang: sum(query.lang == lang for query in asked) for lang in langs} == dict.fromkeys(langs, 3)
+    assert len(list(some.lists())) < len(list(everything.lists()))

@@ -18,6 +18,7 @@ from mdr.training.dual import DualEncoder, DualLearner
 from mdr.training.objectives import LOSSES, Vectors
 from mdr.training.plan import Plan
 from mdr.training.settings import Objective
+from mdr.training.towers import StaticTower
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -169,6 +170,16 @@ def most_kept(size: int, memory: int) -> int:
     learner.backward(0)
     assert tower.alive == 0
     return tower.most
+
+
+def test_a_table_sees_each_side_of_a_batch_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every pass back goes over the whole table, so pieces, however small, are for networks only."""
+    seen = []
+    forward = StaticTower.forward
+    monkeypatch.setattr(StaticTower, "forward", lambda self, texts: seen.append(1) or forward(self, texts))
+    made = plan(objective("contrast", batch=16))
+    gradients(DualLearner(DualEncoder(static()), made, piece=2, memory=0))
+    assert len(seen) == 2
 
 
 def test_what_is_kept_for_the_way_back_does_not_grow_with_the_batch() -> None:

@@ -96,6 +96,6 @@ def _plan(desk: Desk, recipes: Sequence[tuple[str, Recipe]], sized: Sized, on: s
     }
     said = (
         f"about {lasting(seconds)} on {DEVICES[on].name}, and {size(int(most))} of memory at the height; "
-        "right to a factor of two or three"
+        "a rough estimate"
     )
     return Report(data, [table(rows, "run", "step", "stage", "state", "over", "about", "memory"), said])

@@ -3,8 +3,8 @@ material. Nothing is loaded.
 
 A network of N parameters that every token goes through costs 2·N operations a token, and 6·N where it learns; weights
 that learn take 16 bytes each (themselves, gradients, two moments). Static tables are bound by memory, and counted by
-what they touch. Times are these sums divided by what a device does of its best: right to a factor of two or three,
-which is what a decision about hours or days needs.
+what they touch. Times are these sums divided by what a device does of its best: rough, which is enough to decide
+between hours and days.
 """
 
 from __future__ import annotations
@@ -68,6 +68,8 @@ _LUCENE, _ROWS = 4_000, 40_000
 """Passages indexed, and records read, in a second."""
 _CUT = 4e5
 """Tokens that a tokenizer cuts in a second; it feeds whatever computes."""
+_LOOKED_UP = 1_000
+"""Queries that BM25 answers in a second."""
 _COMPARED = 2e10
 """Numbers multiplied in a second of exact search on two cores."""
 
@@ -83,6 +85,8 @@ class Size:
     model: str = ""
     """The model that a trained one began from: it has its shape."""
     width: int = 0
+    asking: int = 1
+    """Languages that queries are in."""
 
 
 class Cost(NamedTuple):
@@ -112,7 +116,8 @@ def estimate(recipe: Recipe, known: Mapping[str, Size], device: Device) -> list[
 def size_of(counts: Mapping[str, Any]) -> Size:
     """What the counts of a manifest say."""
     langs = max(1, len(counts.get("languages", ())))
-    return Size(langs, counts.get("passages", 0), counts.get("queries", 0), counts.get("meanings", 0))
+    asking = len(counts.get("queries_by_language", ())) or langs
+    return Size(langs, counts.get("passages", 0), counts.get("queries", 0), counts.get("meanings", 0), asking=asking)
 
 
 @dataclass(frozen=True)
@@ -171,14 +176,15 @@ def _searched(look: _Look, queries: float) -> tuple[float, float]:
     width = max((its.width for its in look.taken.values()), default=0)
     own = size.passages / max(1, size.langs)
     factor = look.device.operations / DEVICES["cpu"].operations  # exact search is a matrix product, too
-    return queries * own * width / (_COMPARED * factor) + queries / 500, 2 * size.passages * width
+    words = queries / _LOOKED_UP if "lexical" in look.taken else 0.0
+    return queries * own * width / (_COMPARED * factor) + words, 2 * size.passages * width
 
 
 def _asked(look: _Look) -> Size:
     """Queries that a stage takes, sampled by language as its settings say."""
     source = look.taken.get("pairs") or look.taken.get("queries") or look.taken["collection"]
     queries = source.pairs if "pairs" in look.taken else source.queries
-    most = getattr(look.settings, "samples", 0) * source.langs
+    most = getattr(look.settings, "samples", 0) * source.asking
     return replace(source, queries=min(queries, most) if most else queries)
 
 
@@ -196,7 +202,7 @@ def _evaluate(look: _Look) -> _Found:
 
 def _pairs(look: _Look) -> _Found:
     size = look.taken["collection"]
-    most = getattr(look.settings, "samples", 0) * size.langs
+    most = getattr(look.settings, "samples", 0) * size.asking
     pairs = min(size.queries, most) if most else size.queries
     return replace(size, pairs=pairs), f"{_big(pairs)} pairs", pairs / _ROWS, 0.0
 

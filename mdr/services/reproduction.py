@@ -206,7 +206,11 @@ def _row(what: tuple[str, str, str, str, str], measured: Sequence[Evaluation], b
 
 def markdown(method: str, size: str, found: Sequence[Row]) -> str:
     """The evidence as a page's section."""
-    lines = [f"## {METHODS[method].title}", "", f"`python -m mdr reproduce {method} --scale {size}`", ""]
+    made = {row.variant: None for row in found if row.variant != WHOLE}
+    asked = "".join(f' --variant "{variant}"' for variant in made)
+    data = "" if size == "demo" else " --data DIR"
+    command = f"python -m mdr reproduce {method} --scale {size}{data}{asked}"
+    lines = [f"## {METHODS[method].title}", "", f"`{command}`", ""]
     for pool, title in POOLS.items():
         if its := [row for row in found if row.pool == pool]:
             lines += [title, "", *_table(its), ""]
