@@ -92,7 +92,7 @@ def _rows(
         for number, bar in enumerate(group.bars):
             parts.append(_linked(bar, draw(bar, group.series + number, at + number * (_BAR + _BETWEEN), top)))
         at += height + _GROUP
-    return _figure(name, title, description, WIDTH, at, [*_axis(top, at - _GROUP), *parts])
+    return framed(name, title, description, WIDTH, at, [*_axis(top, at - _GROUP), *parts])
 
 
 def _bar(bar: Bar, number: int, y: float, top: float) -> list[Markup]:
@@ -164,7 +164,7 @@ def matrix(
         parts.append(element("text", label, x=left - 10, y=y + 22, class_="fig-label"))
         for column, shade in enumerate(shades):
             parts.append(_shade(shade, left + column * cell, y, cell, cell * 0.74, own=across[column] == label))
-    return _figure(name, title, description, left + len(across) * cell + 2, top + len(down) * cell * 0.74 + 2, parts)
+    return framed(name, title, description, left + len(across) * cell + 2, top + len(down) * cell * 0.74 + 2, parts)
 
 
 def _shade(shade: Shade | None, x: float, y: float, width: float, height: float, *, own: bool) -> Markup:
@@ -211,9 +211,18 @@ def _linked(shown: Bar | Shade, parts: Sequence[Markup]) -> Markup:
     return element("a", said, *parts, href=shown.link, data_address="", aria_label=shown.said)
 
 
-def _figure(
-    name: str, title: str, description: str, width: float, height: float, parts: Sequence[Markup]
+def framed(
+    name: str,
+    title: str,
+    description: str,
+    width: float,
+    height: float,
+    parts: Sequence[Markup],
+    *,
+    kind: str = "",
+    role: str = "group",
 ) -> Markup:
+    """A drawing with its name and what it shows. As an "img" it is one thing to a screen reader, without parts."""
     return element(
         "svg",
         element("title", title, id=f"{name}-title"),
@@ -222,8 +231,8 @@ def _figure(
         viewBox=f"0 0 {width:g} {height:g}",
         width=f"{width:g}",
         height=f"{height:g}",
-        class_="figure",
-        role="group",
+        class_=f"figure {kind}".strip(),
+        role=role,
         id=name,
         aria_labelledby=f"{name}-title",
         aria_describedby=f"{name}-desc",

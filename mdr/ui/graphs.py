@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from markupsafe import Markup
 
-from mdr.ui.figures import element, letter
+from mdr.ui.figures import element, framed, letter
 from mdr.ui.words import _
 
 Points: TypeAlias = Sequence[tuple[int, float]]
@@ -53,7 +53,7 @@ def graph(name: str, title: str, nodes: Sequence[Node], edges: Sequence[Edge]) -
     arrows = [_arrow(at[edge.start], at[edge.end]) for edge in edges if edge.start in at and edge.end in at]
     boxes = [_box(node, *at[node.id]) for node in nodes]
     said = "; ".join(f"{node.label}: {node.detail}" for node in nodes)
-    return _framed(name, title, said, width, height, [*arrows, *boxes], "graph")
+    return framed(name, title, said, width, height, [*arrows, *boxes], kind="graph", role="img")
 
 
 def _columns(nodes: Sequence[Node], edges: Sequence[Edge]) -> dict[str, int]:
@@ -117,7 +117,7 @@ def curves(name: str, title: str, across: str, series: Mapping[str, Points]) -> 
         )
         for number, (label, points) in enumerate(drawn.items())
     )
-    return _framed(name, title, said, _WIDE, _TALL, parts, "curves")
+    return framed(name, title, said, _WIDE, _TALL, parts, kind="curves", role="img")
 
 
 def _curve(number: int, points: Sequence[tuple[float, float]]) -> Iterable[Markup]:
@@ -174,7 +174,7 @@ def histogram(name: str, title: str, found: Mapping[str, Any]) -> Markup:
         median=_number(found["median"]),
         high=_number(found["highest"]),
     )
-    return _framed(name, title, said, wide, tall, parts, "histogram")
+    return framed(name, title, said, wide, tall, parts, kind="histogram", role="img")
 
 
 def _number(value: float) -> str:
@@ -187,23 +187,3 @@ def _number(value: float) -> str:
         return f"{value:,.0f}"
     digits = max(0, 2 - int(log10(abs(value)) // 1)) if abs(value) >= 0.001 else 5
     return f"{value:.{digits}f}".rstrip("0").rstrip(".") if digits else f"{value:.0f}"
-
-
-def _framed(
-    name: str, title: str, said: str, width: float, height: float, parts: Sequence[Markup], kind: str
-) -> Markup:
-    return element(
-        "svg",
-        element("title", title, id=f"{name}-title"),
-        element("desc", said, id=f"{name}-said"),
-        *parts,
-        viewBox=f"0 0 {width:g} {height:g}",
-        width=f"{width:g}",
-        height=f"{height:g}",
-        class_=f"figure {kind}",
-        role="img",
-        id=name,
-        aria_labelledby=f"{name}-title",
-        aria_describedby=f"{name}-said",
-        xmlns="http://www.w3.org/2000/svg",
-    )

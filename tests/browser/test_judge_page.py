@@ -169,37 +169,6 @@ def test_a_twin_opens_in_the_language_that_is_read_best(judge: Judge, workbench:
     page.locator(".judge-item .twin").wait_for(state="detached")
 
 
-def test_nothing_of_before_is_in_sight_while_judging_begins_again(judge: Judge, workbench: StubWorkbench) -> None:
-    page = judge(campaign(workbench, "Again"))
-    page.get_by_role("button", name="Languages").click()
-    held: list[Any] = []
-    page.route("**/mdr/judge/next", lambda route: held.append(route))
-    page.get_by_role("button", name="Start judging").click()
-    page.get_by_text("One moment").wait_for()
-    assert page.locator(".judge-item").count() == 0
-    held[0].continue_()
-    page.locator(".judge-item").wait_for()
-
-
-def test_a_note_is_known_before_the_next_key(judge: Judge, workbench: StubWorkbench) -> None:
-    """The browser tells that a dialog closed only a moment later."""
-    made = campaign(workbench, "Reasons")
-    page = judge(made)
-    first = shown(page)
-    page.keyboard.press("x")
-    page.get_by_role("dialog").wait_for()
-    page.evaluate("""async () => {
-        document.querySelector("dialog[open] [data-judge-reason]").click();
-        await null;
-        document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "3", bubbles: true }));
-    }""")
-    page.wait_for_function("item => document.querySelector('.judge-item')?.dataset.item !== item", arg=str(first))
-    saved(page)
-    told = events(workbench, made)
-    assert [event.action for event in told][:1] == ["cannot-judge"]
-    assert told[0].passage == made.items[first].passage
-
-
 def test_evidence_is_hidden_until_wanted_and_kept_with_the_grade(judge: Judge, workbench: StubWorkbench) -> None:
     made = campaign(workbench, "Evidence")
     page = judge(made)
