@@ -18,7 +18,9 @@ def judging(visit: Visit, workbench: StubWorkbench, address: str, made: Campaign
     return page
 
 
-def test_nothing_of_before_is_in_sight_while_judging_begins_again(visit: Visit, workbench: StubWorkbench, address: str) -> None:
+def test_nothing_of_before_is_in_sight_while_judging_begins_again(
+    visit: Visit, workbench: StubWorkbench, address: str
+) -> None:
     page = judging(visit, workbench, address, campaign(workbench, "Again"))
     page.get_by_role("button", name="Languages").click()
     held: list[Any] = []
