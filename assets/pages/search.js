@@ -16,7 +16,7 @@
   document.documentElement.toggleAttribute("data-asked", asks());
 
   let restore = () => {};
-  let returning = false;  // to an address that the history has already
+  let sent = null, next = null;  // addresses: of what is on its way, and of what follows it
 
   const busy = () => $("#answer").setAttribute("aria-busy", "true");
   const idle = () => $("#answer").removeAttribute("aria-busy");
@@ -24,6 +24,7 @@
   // An error that we know of comes as an answer, and a lost connection is told by Gradio: this is for the rest.
   const failed = () => {
     idle();
+    if (followed()) return;
     announce(_("The search failed. Try again; the terminal that runs mdr says more."), true);
   };
 
@@ -33,13 +34,27 @@
     return [...values.slice(0, -1), reads().join(",")];
   };
 
+  // One address at a time. Of those that come meanwhile the last one follows: Gradio would send the first one again.
+  // `back`: the history has this address already.
   const go = (address, back = false) => {
-    returning = back;
-    busy();
-    restore({ address, reads: reads().join(",") });
+    next = { address, back };
+    if (!sent) followed();
   };
 
-  const answered = () => {
+  const followed = () => {
+    [sent, next] = [next, null];
+    if (!sent) return false;
+    busy();
+    restore({ address: sent.address, reads: reads().join(",") });
+    return true;
+  };
+
+  const restored = () => {
+    const { back } = sent;
+    if (!followed()) answered(back);  // or nobody waits for this answer any more
+  };
+
+  const answered = (returning = false) => {
     idle();
     document.documentElement.removeAttribute("data-asked");
     const root = here();
@@ -48,7 +63,6 @@
     if (address !== location.search) {
       history[returning ? "replaceState" : "pushState"](null, "", address || location.pathname);
     }
-    returning = false;
     const question = root.dataset.query;
     document.title = question ? `${question} · mdr` : _("mdr · search in every language");
     if (question) remember(address, question);
@@ -67,9 +81,8 @@
     }
   };
 
-  const mounted = (element, restoreAddress, watch) => {
+  const mounted = (element, restoreAddress) => {
     restore = restoreAddress;
-    watch("value", answered);
     if (asks()) go(location.search, true);
   };
 
@@ -289,5 +302,5 @@
 
   new MutationObserver(dress).observe(document, { childList: true, subtree: true });
 
-  Object.assign(mdr, { mounted, asked, failed });
+  Object.assign(mdr, { mounted, asked, answered, restored, failed });
 })();

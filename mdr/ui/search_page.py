@@ -52,7 +52,7 @@ class SearchPage:
         answer = shell(
             self._answers.welcome,
             elem_id="answer",
-            js_on_load="mdr.mounted(element, given => trigger('restore', given), watch)",
+            js_on_load="mdr.mounted(element, given => trigger('restore', given))",
         )
         query, ask = asking
         inputs = [query, *options]
@@ -67,6 +67,8 @@ class SearchPage:
             **events,
         )
         restored = answer.restore(self._restored, None, [*inputs, answer], trigger_mode="always_last", **events)
+        asked.success(None, js="mdr.answered")
+        restored.success(None, js="mdr.restored")
         for event in (asked, restored):
             event.failure(None, js="mdr.failed")
         gr.api(self.api(), api_name="search")

@@ -28,6 +28,20 @@ def test_a_question_is_answered_and_can_be_linked_to(visit: Visit) -> None:
     assert page.get_by_label("Your question, in any language").input_value() == ""
 
 
+def test_going_back_faster_than_answers_come_keeps_every_place(visit: Visit) -> None:
+    page = visit()
+    for word in ("zebra", "crane", "sailing"):
+        ask(page, word)
+    twice = "() => [history.back(), addEventListener('popstate', () => history.back(), { once: true })]"
+    page.evaluate(twice)
+    page.wait_for_selector(".answer[data-query=zebra]")
+    assert address_of(page) == {"q": ["zebra"]}
+    for word in ("crane", "sailing"):
+        page.go_forward()
+        page.wait_for_selector(f".answer[data-query={word}]")
+        assert address_of(page) == {"q": [word]}
+
+
 def test_options_narrow_the_answer_at_once_and_come_back_from_the_address(visit: Visit) -> None:
     page = visit()
     ask(page, "zebra")
