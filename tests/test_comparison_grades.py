@@ -50,7 +50,7 @@ def test_an_uploaded_file_measures_the_same_runs(measuring: MeasuringService) ->
     file = measuring.sources.upload(f"{NILE} 0 {best} 1\nelsewhere 0 {best} 1\n".encode())
     measured = measuring.measured(evaluated, "MRR@10", Grading("file", file=file))
     assert measured.values["dense"] == {NILE: 1.0}
-    assert measured.left_out["graded, but never asked in this evaluation"] == 1
+    assert measured.left_out["graded, but never asked in this evaluation"] == ["elsewhere"]
     assert measured.table.rows["dense"]["en"].mean == 1.0
     assert [row.query.id for row in measuring.behind(measured, "dense", "en")] == [NILE]
     assert measuring.behind(measured, "dense", "ja") == []
@@ -138,9 +138,7 @@ def test_the_bias_has_an_interval_and_questions_for_every_cell(
 def test_what_leaves_can_be_read_again(measuring: MeasuringService, tmp_path: Path) -> None:
     evaluated = measuring.evaluated()
     files = {
-        what: write_file(
-            measuring, evaluated, Grading(), "nDCG@10", what, tmp_path, system="dense", person=NOBODY
-        )
+        what: write_file(measuring, evaluated, Grading(), "nDCG@10", what, tmp_path, system="dense", person=NOBODY)
         for what in FILES
     }
     run = measuring.run(evaluated, "dense")
@@ -202,7 +200,7 @@ def test_a_job_is_for_those_who_may_and_ends_in_its_time() -> None:
             yield Event("evaluate", "progress", "searching", 3, 10, "queries")
 
     job = EvaluationJob(work, lambda person: require(person, "run"), hours=0.05 / 3600)
-    with pytest.raises(NotAllowedError, match="may not start or stop runs"):
+    with pytest.raises(NotAllowedError, match="only admins may start or stop runs"):
         job.start(Person("Ana", "lead"))
     assert job.progress().state == "idle"
     job.start(Person("Ana", "admin"))

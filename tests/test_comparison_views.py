@@ -59,7 +59,7 @@ def test_no_name_and_no_grade_is_told_to_others(evaluate: EvaluateView, workbenc
         evaluate.html("?grades=both&view=queries", NOBODY),
         compare.html(f"?grades=judged&id={NILE}", NOBODY),
     ):
-        assert "may not see what others judged" in html and 'role="alert"' in html
+        assert "only leads may see what others judged" in html and 'role="alert"' in html
         assert "ann" not in re.sub(r"<[^>]*>|cannot|planning", "", html).split()
         assert "★" not in html
 

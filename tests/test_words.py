@@ -16,6 +16,7 @@ from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.frontend import parse_mapping_cfg
 from markupsafe import Markup
 
+from mdr.core.permissions import NEEDED
 from mdr.errors import InputError
 from mdr.settings import ROOT, Settings
 from mdr.ui import words
@@ -58,6 +59,7 @@ def forms(value: Any) -> tuple[str, ...]:
 def test_there_are_sentences_of_every_kind() -> None:
     assert {"saved", "Search", "Which words go together?", ("%(n)s question", "%(n)s questions")} <= said()
     assert {"Your question, in any language", "Training data", *SENTENCES} <= said()
+    assert {refusal for role, refusal in NEEDED.values() if role != "visitor"} <= set(SENTENCES)
     assert len(said()) > 700
 
 

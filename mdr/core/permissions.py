@@ -46,19 +46,19 @@ MACHINE = Person("machine", "admin", here=True)
 """Whoever works on the machine itself: the command line, and services among each other."""
 
 NEEDED: Mapping[Permission, tuple[PersonRole, str]] = {
-    "search": ("visitor", "search"),
-    "grade": ("visitor", "grade what a search found"),
-    "judge": ("judge", "judge in a campaign"),
-    "adjudicate": ("lead", "decide where judges disagree"),
-    "campaigns": ("lead", "make, open or close campaigns"),
-    "see-others": ("lead", "see what others judged"),
-    "export": ("lead", "export judgements"),
-    "import": ("lead", "bring in judgements of others"),
-    "invite": ("lead", "invite people"),
-    "run": ("admin", "start or stop runs"),
-    "accounts": ("admin", "change accounts"),
+    "search": ("visitor", "everybody may search"),
+    "grade": ("visitor", "everybody may grade what a search found"),
+    "judge": ("judge", "only judges may judge in a campaign"),
+    "adjudicate": ("lead", "only leads may decide where judges disagree"),
+    "campaigns": ("lead", "only leads may make, open or close campaigns"),
+    "see-others": ("lead", "only leads may see what others judged"),
+    "export": ("lead", "only leads may export judgements"),
+    "import": ("lead", "only leads may bring in judgements of others"),
+    "invite": ("lead", "only leads may invite people"),
+    "run": ("admin", "only admins may start or stop runs"),
+    "accounts": ("admin", "only admins may change accounts"),
 }
-"""Each action with the least role that may do it, and what it is called."""
+"""Each action with the least role that may do it, and what others are told."""
 
 
 def allows(person: Person, action: Permission) -> bool:
@@ -68,10 +68,10 @@ def allows(person: Person, action: Permission) -> bool:
 
 def require(person: Person, action: Permission) -> None:
     """Refuse what a person may not do."""
-    role, what = NEEDED[action]
+    role, refusal = NEEDED[action]
     if not reaches(person.role, role):
         remedy = "sign in first" if person.role == "visitor" else "ask somebody who looks after this server"
-        raise NotAllowedError(f"a {person.role} may not {what}: it takes a {role}", remedy)
+        raise NotAllowedError(refusal, remedy)
 
 
 def reaches(role: PersonRole, least: PersonRole) -> bool:

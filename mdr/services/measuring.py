@@ -5,7 +5,7 @@ An evaluation keeps its runs. With other grades the same runs are measured anew,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -62,12 +62,12 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class Measured:
-    """One measure of every system of an evaluation: value by query; `left_out` counts graded queries without one."""
+    """One measure of every system of an evaluation: value by query; by reason, the graded queries that have none."""
 
     measure: str
     values: Mapping[str, Values]
     asked: Mapping[str, Asked]
-    left_out: Mapping[str, int]
+    left_out: Mapping[str, Sequence[str]]
 
     @cached_property
     def table(self) -> Table:
@@ -154,9 +154,7 @@ class MeasuringService:
     def _anew(self, evaluated: Evaluated, measure: str, grades: Qrels) -> Measured:
         asked = evaluated.evaluation.asked
         qrels = self.in_pool(evaluated, grades)
-        scores = {
-            system: evaluate_run(qrels, self.run(evaluated, system), [measure]) for system in evaluated.systems
-        }
+        scores = {system: evaluate_run(qrels, self.run(evaluated, system), [measure]) for system in evaluated.systems}
         first = scores[evaluated.systems[0]]
         if not first.queries:
             raise MissingError(
@@ -171,8 +169,8 @@ class MeasuringService:
             },
             asked,
             {
-                "graded, but never asked in this evaluation": len(grades.keys() - asked.keys()),
-                "without a relevant passage": len(first.unanswerable),
+                "graded, but never asked in this evaluation": sorted(grades.keys() - asked.keys()),
+                "without a relevant passage": sorted(first.unanswerable),
             },
         )
 
@@ -217,4 +215,3 @@ def _key_of(made: Artefact, slot: str) -> str:
 def _as_evaluated(evaluation: Evaluation, measure: str) -> Measured:
     values = {system: evaluation.values(system, measure) for system in evaluation.systems}
     return Measured(measure, values, evaluation.asked, {})
-

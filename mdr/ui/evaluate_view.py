@@ -11,8 +11,9 @@ from mdr.core.policies import POLICIES
 from mdr.core.recent import Recent
 from mdr.errors import MdrError, NotAllowedError
 from mdr.services.judging import GRADES
-from mdr.services.measuring import Evaluated, MeasuringService
+from mdr.services.measuring import Evaluated, Measured, MeasuringService
 from mdr.services.measuring_bias import BiasReport, bias_report
+from mdr.types import Query
 from mdr.ui import evaluate_figures as drawn
 from mdr.ui.compare_address import VIEWS, Compared, Evaluating
 from mdr.ui.compare_view import ROWS, name_of
@@ -118,9 +119,18 @@ class EvaluateView:
         return {
             "table": table,
             "figure": drawn.scores(table, asked),
-            "left_out": {what: count for what, count in measured.left_out.items() if count},
+            "left_out": self._left_out(measured),
             "compared": self._versus(evaluated, asked),
         }
+
+    def _left_out(self, measured: Measured) -> list[tuple[str, int, list[Query]]]:
+        """Why queries have no value, how many, and the first of them; of one that is not the collection's, its id."""
+        known = self._measuring.queries
+        return [
+            (why, len(ids), [known.get(id) or Query(id, "", id) for id in ids[:ROWS]])
+            for why, ids in measured.left_out.items()
+            if ids
+        ]
 
     def _versus(self, evaluated: Evaluated, asked: Evaluating) -> list[tuple[str, str, str]]:
         """Links to the comparison of the first system with each other one."""

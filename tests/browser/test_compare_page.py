@@ -123,7 +123,7 @@ def test_another_measure_and_another_page(look: Look) -> None:
         ("?id=nowhere", "no question 'nowhere'"),
         (f"?q={'a' * 5_000}", "the limit is 4,000"),
         ("?q=%00%3F!", ""),
-        ("?grades=judged", "may not see what others judged"),
+        ("?grades=judged", "only leads may see what others judged"),
         ("?grades=file&file=x", "not kept any more"),
     ],
 )
@@ -150,7 +150,7 @@ def test_hostile_texts_are_text(look: Look) -> None:
     assert page.locator("[name=q]").input_value() == str(HOSTILE_QUERY["text"]).replace("\u202e", "\ufffd")
     assert page.locator(ADDED).count() == 0
     assert "\u202e" not in page.content()
-    attack = "\"><script>alert(9)</script>"
+    attack = '"><script>alert(9)</script>'
     values = "&".join(f"{name}={quote(attack)}" for name in ("a", "lang", "measure", "file"))
     page = look(f"/compare?grades=file&{values}")
     assert page.locator(ADDED).count() == 0
@@ -202,6 +202,6 @@ def test_programs_can_compare_and_evaluate(look: Look, measured_address: str) ->
     for call, match in (({"first": "magic"}, "there is no system"), ({"measure": "magic"}, "there is no measure")):
         with pytest.raises(Exception, match=match):
             client.predict(**call, api_name="/compare")
-    with pytest.raises(Exception, match="may not see"):
+    with pytest.raises(Exception, match="only leads may see"):
         client.predict(grades="judged", api_name="/evaluate")
     look("/compare")

@@ -152,7 +152,7 @@ def test_a_visitor_finds_no_way_into_a_named_campaign(visit: Visit, workbench: S
     card = page.get_by_role("article", name="Invited only")
     assert "sign in" in card.inner_text() and card.get_by_role("link", name="Judge").count() == 0
     page.goto(f"{address}/judge?campaign={made.id}")
-    page.get_by_role("alert").get_by_text("a visitor may not judge in a campaign").wait_for()
+    page.get_by_role("alert").get_by_text("only judges may judge in a campaign").wait_for()
     visit.complaints.clear()  # type: ignore[attr-defined]  # the browser reports the refusal as well
 
 
