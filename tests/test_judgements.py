@@ -17,6 +17,7 @@ import pytest
 from mdr.errors import InputError, StorageError
 from mdr.services.judging import JudgingService
 from mdr.settings import ROOT
+from mdr.storage.judgement_merge import add
 from mdr.storage.judgements import JudgementEvent, JudgementStore
 from mdr.types import Passage, Query
 
@@ -68,6 +69,19 @@ def test_a_retry_is_the_same_event(store: JudgementStore) -> None:
     assert not store.append(event("e1", 3))
     assert [each.grade for each in store.judgements("c")] == [1]
     assert store.count() == 2
+
+
+def test_what_is_committed_together_counts_once_each(store: JudgementStore) -> None:
+    store.append(event("e0", 0))
+    many = [event(f"e{number}", number % 4, query=f"q{number}") for number in range(1, 21)]
+    together = [event("e0", 0), event("e0", 1), many[0], many[0], event("e1", 1, query="q1"), event("e1", 2), *many]
+    outcomes = store._transaction(lambda cursor, last: add(cursor, together, last))
+    refused = [type(outcome) is InputError for outcome in outcomes]
+    assert [outcome for outcome in outcomes[:6] if outcome in (True, False)] == [False, True, False, False]
+    assert refused == [False, True, False, False, False, True, *[False] * 20]
+    assert outcomes[6:] == [False, *[True] * 19]
+    assert [each.event for each in store.history("c")] == [f"e{number}" for number in range(21)]
+    assert store.append(event("last")) and store.table()["sequence"].to_pylist() == list(range(1, 23))
 
 
 @pytest.mark.parametrize(

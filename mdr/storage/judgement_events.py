@@ -62,7 +62,8 @@ class JudgementEvent:
 COLUMNS = tuple(field.name for field in fields(JudgementEvent))
 SAID = ("action", "annotator", "collection", "campaign", "query", "passage", "grade", "undoes", "note")
 _SAID = attrgetter(*SAID)
-_ROW = attrgetter(*COLUMNS)
+row_of = attrgetter(*COLUMNS)
+"""The values of an event, in the order of `COLUMNS`."""
 
 _TYPES = {
     "happened": pa.timestamp("us", "UTC"),
@@ -81,7 +82,7 @@ LATER = frozenset(COLUMNS[COLUMNS.index("campaign") :])
 
 def table_of(events: Sequence[JudgementEvent]) -> pa.Table:
     """Events as a table, in this order."""
-    rows = [(*_ROW(event), place) for place, event in enumerate(events, 1)]
+    rows = [(*row_of(event), place) for place, event in enumerate(events, 1)]
     columns = zip(*rows, strict=True) if rows else [[] for _ in SCHEMA]
     arrays = [pa.array(values, type=field.type) for values, field in zip(columns, SCHEMA, strict=True)]
     return pa.Table.from_arrays(arrays, schema=SCHEMA)

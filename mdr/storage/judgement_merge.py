@@ -12,15 +12,15 @@ import numpy as np
 import pyarrow as pa
 
 from mdr.errors import InputError, MdrError
-from mdr.storage.judgement_events import COLUMNS, SAID, JudgementEvent, table_of
+from mdr.storage.judgement_events import COLUMNS, SAID, JudgementEvent, row_of
 
 _NAMES = ", ".join(COLUMNS)
 _KEY = "annotator, collection, campaign, query, passage"
-_INSERT = f"""
-    INSERT INTO events ({_NAMES}, sequence)
-    SELECT {_NAMES}, sequence FROM incoming
-    ON CONFLICT (event) DO NOTHING RETURNING event, sequence
-"""
+_ADD = f"INSERT INTO events ({_NAMES}, sequence)"
+_MERGE = f"{_ADD} SELECT {_NAMES}, sequence FROM incoming ON CONFLICT (event) DO NOTHING RETURNING event, sequence"
+_ROW = f"({', '.join('?' * (len(COLUMNS) + 1))})"
+_AT_ONCE = 8
+"""Rows of one statement: few events are planned faster as values than as a table, many are not."""
 _CLASHES = f"""
     SELECT DISTINCT incoming.event FROM incoming JOIN events USING (event)
     WHERE {" OR ".join(f"incoming.{name} IS DISTINCT FROM events.{name}" for name in SAID)} ORDER BY 1
@@ -53,39 +53,39 @@ class Merged(NamedTuple):
     changed: Sequence[Changed] = ()
 
 
-def insert(cursor: Any, events: pa.Table, last: int) -> dict[str, int]:
-    """Add the events that are new, in their order, after the `last` sequence number; their numbers by id."""
-    place = events.column_names.index("sequence")
-    numbers = pa.array(np.arange(last + 1, last + 1 + events.num_rows), type=pa.int64())
-    cursor.register("incoming", events.set_column(place, "sequence", numbers))
-    return dict(cursor.execute(_INSERT).fetchall())
-
-
 def add(cursor: Any, events: Sequence[JudgementEvent], last: int) -> tuple[list[bool | MdrError], int]:
-    """Insert what is new; what was there already is a retry, or another judgement under its id. And how far the
-    sequence has come."""
-    first: dict[str, JudgementEvent] = {}
-    for event in events:
-        first.setdefault(event.event, event)
-    added = insert(cursor, table_of(list(first.values())), last)
+    """Insert what is new, after the `last` sequence number; what was there already is a retry, or another judgement
+    under its id. And how far the sequence has come."""
+    ids = list({event.event: None for event in events})
+    marks = ", ".join("?" * len(ids))
+    found = cursor.execute(f"SELECT {_NAMES} FROM events WHERE event IN ({marks})", ids).fetchall()
+    known = {row[0]: JudgementEvent(*row) for row in found}
     outcomes: list[bool | MdrError] = []
+    rows: list[tuple[Any, ...]] = []
     for event in events:
-        id = event.event
-        new = id in added and event is first[id]
-        if not new:
-            row = cursor.execute(f"SELECT {_NAMES} FROM events WHERE event = ?", [id]).fetchall()[0]
-            if JudgementEvent(*row).said != event.said:
-                problem = f"event {id!r} is another judgement already"
-                outcomes.append(InputError(problem, "give every judgement an id of its own"))
-                continue
-        outcomes.append(new)
-    return outcomes, max(added.values(), default=last)
+        earlier = known.get(event.event)
+        if earlier is None:
+            known[event.event] = event
+            rows.append((*row_of(event), last + len(rows) + 1))
+            outcomes.append(True)
+        elif earlier.said == event.said:
+            outcomes.append(False)
+        else:
+            problem = f"event {event.event!r} is another judgement already"
+            outcomes.append(InputError(problem, "give every judgement an id of its own"))
+    for start in range(0, len(rows), _AT_ONCE):
+        some = rows[start : start + _AT_ONCE]
+        cursor.execute(f"{_ADD} VALUES {', '.join([_ROW] * len(some))}", [value for row in some for value in row])
+    return outcomes, last + len(rows)
 
 
 def merge(cursor: Any, events: pa.Table, last: int) -> tuple[Merged, int]:
     """Add the events of another store, and say what became of them; and how far the sequence has come."""
     earlier = cursor.sql(f"SELECT {_KEY}, grade FROM judgements").to_arrow_table()
-    added = insert(cursor, events.sort_by("sequence"), last)
+    place = events.column_names.index("sequence")
+    numbers = pa.array(np.arange(last + 1, last + 1 + events.num_rows), type=pa.int64())
+    cursor.register("incoming", events.sort_by("sequence").set_column(place, "sequence", numbers))
+    added = dict(cursor.execute(_MERGE).fetchall())
     clashes = [id for (id,) in cursor.execute(_CLASHES).fetchall()]
     cursor.register("earlier", earlier)
     changed = [Changed(*row) for row in cursor.execute(_CHANGED).fetchall()]

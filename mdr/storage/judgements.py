@@ -94,6 +94,9 @@ class JudgementStore:
                 raise InputError(f"these events cannot be merged: {_first_line(error)}", _REFUSED) from error
             except duckdb.Error as error:
                 raise StorageError(f"nothing was merged: {_first_line(error)}", _NOT_SAVED) from error
+            finally:
+                for table in ("incoming", "earlier"):  # not before: a transaction that has failed would refuse it
+                    self._cursor().unregister(table)
 
     def _save(self, tickets: list[_Ticket]) -> None:
         """Commit what came together; where one of them is refused, each alone. Outcomes are set after the commit only:
@@ -130,9 +133,6 @@ class JudgementStore:
             with suppress(duckdb.Error):  # a failed commit has ended the transaction
                 cursor.execute("ROLLBACK")
             raise
-        finally:
-            for table in ("incoming", "earlier"):  # not inside: a transaction that has failed would refuse it
-                cursor.unregister(table)
         self._last = last
         self._mark.set(last)
         return result
@@ -239,6 +239,7 @@ class JudgementStore:
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
     "enable_external_access": False,
+    "threads": 1,  # a grade is too small to be shared out, and the machine's cores are busy with searches
     "TimeZone": "UTC",
 }
 _REFUSED = "grades are 0 to 3, texts are valid Unicode"
