@@ -16,7 +16,7 @@ from mdr.errors import BusyError, StoppedError
 from mdr.settings import Settings
 from mdr.ui import admission as module
 from mdr.ui.admission import RATES, Admission, kind, limits
-from mdr.ui.admission_line import Limits, Place
+from mdr.ui.admission_line import Limits, Place, Turns
 
 SEARCH = "/gradio_api/run/predict"
 
@@ -59,6 +59,32 @@ def run(work: Awaitable[Any]) -> Any:
         return await asyncio.wait_for(work, 20)
 
     return loops.run(bounded())
+
+
+def test_everybody_who_is_refused_comes_back_at_a_time_of_their_own() -> None:
+    line, clock = Admission(Limits(2, waiting=0)), Clock()
+    fast = Admission(clock=clock)
+
+    async def told(admission: Admission, number: int, where: str) -> float:
+        try:
+            async with admission.admitted("search", SEARCH, visitor(number), where, never):
+                await asyncio.sleep(0.05)
+                return 0.0
+        except BusyError as error:
+            return error.seconds
+
+    async def all(admission: Admission, where: Callable[[int], str], count: int) -> list[float]:
+        return list(await asyncio.gather(*(told(admission, number, where(number)) for number in range(count))))
+
+    waits = run(all(line, address, 42))[2:]
+    assert waits == sorted(waits) and 4.5 < waits[-1] - waits[0] < 5.5, "an eighth of a second from one to the next"
+    burst, second = RATES["search"].burst * 10, RATES["search"].second * 10
+    waits = run(all(fast, lambda number: "192.0.2.1", int(burst) + 200))
+    refused = [wait for wait in waits if wait]
+    assert len(refused) >= 130 and max(refused) > 5, "all visitors of one address share"
+    clock.now += 60
+    assert run(told(fast, 0, "192.0.2.1")) == 0.0 and second == 20
+    assert Turns(1).next(0.0, 500) == 30, "nobody is sent away for long"
 
 
 def test_so_many_run_so_many_wait_and_the_rest_come_back_later() -> None:

@@ -11,11 +11,12 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from mdr.core.permissions import Person
 from mdr.settings import Settings
-from mdr.ui.admission_line import Gone, Limits, Line, Place, busy
+from mdr.ui.admission_line import Gone, Limits, Line, Place, Turns, busy
 
 _POSTED: Mapping[str, str] = {
     "/gradio_api/run/": "search",
@@ -64,7 +65,7 @@ RATES: Mapping[str, Rate] = {
 }
 """Of one visitor. Who signed in has ten times as much, and so have all visitors of one address together."""
 _MANY = 10
-_CORES = max(2, min(8, os.cpu_count() or 2))
+_CORES = max(1, min(8, (os.cpu_count() or 2) // 2))
 """Searches that run at once: more would finish no sooner, and keep those who judge from their turn."""
 SEARCHES = Limits(_CORES)
 PIECES = Limits(_CORES, each=8, seconds=60.0)
@@ -90,6 +91,15 @@ def limits(settings: Settings) -> Limits:
     )
 
 
+@dataclass
+class _Bucket:
+    """What is left of a rate as of `then`."""
+
+    level: float
+    then: float
+    turns: Turns
+
+
 class Admission:
     """One for each server. `lines`: of what waits for its turn; `refused` counts who asked too fast, by what for."""
 
@@ -99,7 +109,7 @@ class Admission:
         self.lines: Mapping[str, Line] = {"search": Line(searches), "compute": Line(pieces)}
         self.refused: Counter[str] = Counter()
         self._clock = clock
-        self._buckets: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
+        self._buckets: OrderedDict[tuple[str, str], _Bucket] = OrderedDict()
 
     @asynccontextmanager
     async def admitted(
@@ -129,18 +139,21 @@ class Admission:
         buckets = {} if signed_in else {(what, f"address {address}"): wide}
         if person.name:
             buckets[what, person.name] = wide if signed_in else rate
-        levels = {key: self._level(key, rate, now) for key, rate in buckets.items()}
-        for key, level in levels.items():
-            if level < 1:
+        asked = {key: self._bucket(key, rate, now) for key, rate in buckets.items()}
+        for key, bucket in asked.items():
+            if bucket.level < 1:
                 self.refused[what] += 1
-                raise busy("you are asking faster than this server answers", (1 - level) / buckets[key].second)
-        for key, level in levels.items():
-            self._buckets[key] = (level - 1, now)
+                seconds = bucket.turns.next(now, (1 - bucket.level) / buckets[key].second)
+                raise busy("you are asking faster than this server answers", seconds)
+        for key, bucket in asked.items():
+            bucket.level -= 1
+            self._buckets[key] = bucket
             self._buckets.move_to_end(key)
         while len(self._buckets) > _REMEMBERED:
             self._buckets.popitem(last=False)
 
-    def _level(self, key: tuple[str, str], rate: Rate, now: float) -> float:
-        level, then = self._buckets.get(key, (rate.burst, now))
-        return min(rate.burst, level + (now - then) * rate.second)
-
+    def _bucket(self, key: tuple[str, str], rate: Rate, now: float) -> _Bucket:
+        bucket = self._buckets.get(key) or _Bucket(rate.burst, now, Turns(1 / rate.second))
+        bucket.level = min(rate.burst, bucket.level + (now - bucket.then) * rate.second)
+        bucket.then = now
+        return bucket

@@ -17,6 +17,11 @@ from mdr.errors import BusyError
 Gone: TypeAlias = Callable[[], Awaitable[object]]
 """Comes back when the one who asked has hung up."""
 
+_USUAL = 0.25
+"""Seconds that a piece of work is taken to last, where somebody is told when to come again."""
+_LONGEST = 30.0
+"""Seconds that anybody is told to wait, at most."""
+
 
 class Limits(NamedTuple):
     """Of a line: how many at once, how many wait, of one visitor how many; seconds until one's turn, and from then on
@@ -27,6 +32,19 @@ class Limits(NamedTuple):
     each: int = 4
     patience: float = 10.0
     seconds: float = 20.0
+
+
+class Turns:
+    """When those who were refused may come again: each at a time of their own, or all would be back at once. `each`:
+    seconds from one to the next."""
+
+    def __init__(self, each: float) -> None:
+        self._each, self._last = each, 0.0
+
+    def next(self, now: float, seconds: float) -> float:
+        """How many seconds somebody has to wait; `seconds` at least."""
+        self._last = max(self._last + self._each, now + seconds)
+        return min(self._last - now, _LONGEST)
 
 
 class Place:
@@ -77,6 +95,7 @@ class Line:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.free = asyncio.Semaphore(limits.running)
+        self._turns = Turns(_USUAL / limits.running)
         self.inside, self.running = 0, 0
         self.held: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
@@ -94,7 +113,8 @@ class Line:
         full = self.inside >= limits.running + limits.waiting
         if full or self.held[whose] >= limits.each:
             self.refused["full" if full else "each"] += 1
-            raise busy("too much is asked at once", 1 + self.inside / limits.running / 4)
+            now = asyncio.get_running_loop().time()
+            raise busy("too much is asked at once", self._turns.next(now, 1 + self.inside / limits.running * _USUAL))
         place = Place(self, whose, asyncio.ensure_future(gone()))
         try:
             await self._turn(place)
