@@ -37,7 +37,7 @@ class Settings(BaseSettings):
         "", description="who may start runs; empty: here on this machine alone, off on a Space, else admin"
     )
     run_hours: float = Field(0, ge=0, description="hours that a run may take; 0: any number")
-    searches: int = Field(0, ge=0, le=256, description="searches that run at once; 0: one for each core, 2 to 8")
+    searches: int = Field(0, ge=0, le=256, description="searches that run at once; 0: one for two cores, up to 8")
     searches_waiting: int = Field(64, ge=0, le=10_000, description="searches that wait their turn; more are refused")
     searches_each: int = Field(4, ge=1, le=256, description="searches that one visitor has under way at once")
     search_patience: float = Field(10, gt=0, description="seconds that a search waits for its turn")

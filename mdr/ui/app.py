@@ -200,10 +200,11 @@ def stay(workbench: Workbench) -> None:
 
 
 def settle() -> None:
-    """Leave what was loaded until now out of the collector's rounds: it stays, and walking through it again and again
-    would stop every thread for a fifth of a second."""
+    """Leave what was loaded until now out of the collector's rounds, and let it go round less often: each time it
+    walks through all there is, every thread stands still for a fifth of a second."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
 
 
 def greeting(workbench: Workbench, url: str, *, shown: bool) -> list[str]:
