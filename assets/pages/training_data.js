@@ -12,7 +12,7 @@
       }
     });
     // Whoever followed a link goes on from the heading, not from the top of the window.
-    const heading = $("h2[tabindex]", target);
+    const heading = $("h1[tabindex]", target);
     if (heading && document.activeElement === document.body && target.dataset.seen) heading.focus({ preventScroll: true });
     target.dataset.seen = "true";
   }, true);
@@ -49,7 +49,7 @@
     if (!all.length) return false;
     const here = all.findIndex((card) => card.contains(document.activeElement));
     const next = all[Math.max(0, Math.min(all.length - 1, here + step))];
-    ($("h3 a", next) || next).focus();
+    ($("h2 a", next) || next).focus();
     next.scrollIntoView({ block: "nearest" });
     return true;
   };

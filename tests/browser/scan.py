@@ -21,7 +21,7 @@ def trouble(page: Any) -> list[str]:
     return [
         f"{rule['id']}: {node['target']} {node['failureSummary']}"
         for rule in found
-        if rule["impact"] in ("serious", "critical")
+        if rule["impact"] in ("moderate", "serious", "critical")
         for node in rule["nodes"]
     ]
 

@@ -41,7 +41,7 @@ def runs(browse: Visit, address: str = "", **options: Any) -> Any:
 
 def test_recipes_and_what_was_made_are_listed(browse: Visit) -> None:
     page = runs(browse)
-    names = page.locator(".recipe h4").all_inner_texts()
+    names = page.locator(".recipe h3").all_inner_texts()
     assert {"mine-sample", "sample", "tiny", "hostile", "broken"} <= set(names)
     assert "It cannot be run" in page.locator(".recipe").filter(has_text="broken").inner_text()
     assert page.get_by_role("link", name="round-1").count() == 1
@@ -91,7 +91,7 @@ def test_a_recipe_is_planned_started_watched_and_survives_a_reload(browse: Visit
     page.wait_for_selector(".live[data-state=done]", timeout=120_000)
     assert "made" in page.locator("ol.steps > li .state").inner_text()
     page.get_by_role("link", name="See what it made").click()
-    page.wait_for_selector("h2:has-text('tiny')")
+    page.wait_for_selector("h1:has-text('tiny')")
     assert "2 passages" in page.locator("ol.steps").inner_text()
     assert pairs.store.run("tiny")
 

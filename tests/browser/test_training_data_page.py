@@ -40,7 +40,7 @@ def test_pairs_are_filtered_and_every_state_has_an_address(browse: Visit, pairs:
     shown(page)
     assert page.url.partition("?")[0].endswith("/training-data")
     assert "11 pairs fit" in page.locator("[data-said]").inner_text()
-    assert set(page.locator(".pair h3").evaluate_all("all => all.map(one => one.lang)")) == {"ja"}
+    assert set(page.locator(".pair h2").evaluate_all("all => all.map(one => one.lang)")) == {"ja"}
     page.get_by_label("Order").select_option("lowest")
     page.wait_for_function("location.search.includes('order=lowest')")
     shown(page)
@@ -98,7 +98,7 @@ def test_nothing_fits_and_nonsense_in_the_address_are_said(browse: Visit) -> Non
 @pytest.mark.parametrize(("lang", "direction"), [("en", "ltr"), ("ar", "rtl"), ("ja", "ltr")])
 def test_a_thread_says_then_and_now(browse: Visit, pairs: PairsWorkbench, lang: str, direction: str) -> None:
     page = browse(thread_of(pairs, lang))
-    heading = page.locator("h2.question")
+    heading = page.locator("h1.question")
     assert heading.get_attribute("lang") == lang
     assert heading.evaluate("node => getComputedStyle(node).direction") == direction
     assert page.locator(".named").count() == 3 and page.locator(".named.positive").count() == 1
@@ -175,12 +175,12 @@ def test_everything_goes_by_keyboard(browse: Visit, pairs: PairsWorkbench) -> No
     page = browse()
     page.keyboard.press("j")
     page.keyboard.press("j")
-    second = page.locator(".pair h3 a").nth(1)
+    second = page.locator(".pair h2 a").nth(1)
     assert page.evaluate("document.activeElement.textContent") == second.inner_text()
     page.keyboard.press("Enter")
     page.wait_for_selector("[data-pair]")
     shown(page)
-    page.wait_for_function("document.activeElement.tagName === 'H2'")
+    page.wait_for_function("document.activeElement.tagName === 'H1'")
     page.keyboard.press("j")
     page.keyboard.press("n")
     page.locator(".named").first.locator(".saved[data-state=done]").wait_for()
