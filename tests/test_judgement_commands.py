@@ -168,3 +168,18 @@ def test_a_running_app_is_asked_for_what_it_has(mdr: Mdr, home: Path, tmp_path: 
     running.stop(60)
     its.close()
     assert len(snapshots(home / "snapshots")) == 2
+
+
+def test_grades_of_others_come_in_once(mdr: Mdr, tiny: Path, tmp_path: Path) -> None:
+    home, file = tmp_path / "other", tmp_path / "others.qrels"
+    made = CliRunner().invoke(app, ["import", "folder", str(tiny), "--name", "tiny", "--home", str(home)])
+    assert made.exit_code == 0, made.output
+    query, _, passage, _ = (tiny / "qrels.dev.tsv").read_text(encoding="utf-8").splitlines()[0].split()
+    file.write_text(f"{query} 0 {passage} 2\n{query} 0 nowhere 1\n", encoding="utf-8")
+    words = ("import", "tiny", file, "--judge", "nist")
+    assert mdr(*words, home=home) == {"added": 1, "known": 0, "unknown": 1}
+    assert mdr(*words, home=home) == {"added": 0, "known": 1, "unknown": 1}
+    events = read_snapshot(Path(mdr("snapshot", home=home)["snapshot"])).to_pylist()
+    assert [(it["annotator"], it["passage"], it["grade"]) for it in events] == [("nist", passage, 2)]
+    file.write_text(f"{query} 0 {passage} 7\n", encoding="utf-8")
+    assert "grades 7" in mdr(*words, home=home, code=1)["problem"]

@@ -1,14 +1,15 @@
-"""Commands about where judgements are kept: snapshot, snapshots, backup, restore, merge, push."""
+"""Commands about where judgements are kept and come from: snapshot, snapshots, backup, restore, merge, import, push."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mdr.cli.data import Name
 from mdr.cli.desk import Desk
 from mdr.cli.output import Report, counted, size, table
 from mdr.errors import InUseError, MissingError
@@ -88,6 +89,27 @@ def merge(
     return Report([{"source": source, **its._asdict()} for source, its in zip(chosen, merged, strict=True)], shown)
 
 
+def qrels(
+    desk: Desk,
+    name: Name,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="TREC qrels: query 0 passage grade.")],
+    judge: Annotated[str, typer.Option(help="Who graded, or where the grades come from; kept under this name.")],
+    campaign: Annotated[str, typer.Option(help="The campaign's id; without: outside of any.")] = "",
+) -> Report:
+    """Add grades that others gave, from TREC qrels, to the judgements here; each once, all of them or none."""
+    from mdr.formats.trec import read_qrels
+    from mdr.recipes.baselines import COLLECTION
+    from mdr.storage.collection import Collection
+
+    grades, collection = read_qrels(file), Collection(desk.bench.artefact(name, COLLECTION).folder)
+    with _store_closed(desk):
+        done = desk.bench.judging.import_qrels(judge, name, collection, grades, campaign=campaign)
+    shown = [f"{counted(done.added, 'judgement')} by {judge} added; here already: {done.known:,}"]
+    if done.unknown:
+        shown.append(f"not of this collection, left out: {done.unknown:,}")
+    return Report(done._asdict(), shown)
+
+
 def push(desk: Desk) -> Report:
     """Copy the newest judgements to the hub, into the data set that MDR_SNAPSHOT_REPO names; HF_TOKEN says who asks."""
     with _store_closed(desk):
@@ -95,7 +117,11 @@ def push(desk: Desk) -> Report:
     return Report(copied, _said(copied))
 
 
-WORKS = (snapshot, snapshots, backup, restore, merge, push)
+WORKS: Mapping[str, Callable[..., Report]] = {
+    **{work.__name__: work for work in (snapshot, snapshots, backup, restore, merge, push)},
+    "import": qrels,
+}
+"""The commands by name."""
 
 
 def _snapshot(desk: Desk) -> Path:

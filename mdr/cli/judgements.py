@@ -29,8 +29,10 @@ Campaign = Annotated[str, typer.Option(help="The campaign's id; without: all jud
 def register(app: typer.Typer) -> None:
     """Put these commands into the app, below `judgements`."""
     group = typer.Typer(no_args_is_help=True, help="Say what judgements prove; keep, restore and merge them.")
-    for work in (agreement, holes, *judgement_files.WORKS):
+    for work in (agreement, holes):
         add_command(group, work)
+    for name, work in judgement_files.WORKS.items():
+        add_command(group, work, name)
     app.add_typer(group, name="judgements")
 
 
