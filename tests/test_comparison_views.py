@@ -72,6 +72,15 @@ def test_peoples_grades_measure_and_mark(evaluate: EvaluateView, workbench: Meas
     assert "★ 3" in marked
 
 
+def test_questions_that_were_left_out_are_named(evaluate: EvaluateView, workbench: MeasuredWorkbench) -> None:
+    foreign = [f"q{number}{ATTACK.replace(' ', '')} 0 rivers-nile.en 1" for number in range(30)]
+    grades = "\n".join([f"{NILE} 0 rivers-nile.en 1", *foreign]).encode()
+    html = evaluate.html(f"?grades=file&file={workbench.measuring().sources.upload(grades)}", NOBODY)
+    told = html[html.index("Left out: 30 questions") :]
+    assert told.partition("</ul>")[0].count("<li>") == 21 and "q0" in told and "<script" not in told
+    assert "Left out" not in evaluate.html("", NOBODY)
+
+
 @pytest.mark.parametrize("view", ["scores", "holes", "bias", "agreement", "queries"])
 @pytest.mark.parametrize("grades", ["collection", "judged", "both"])
 def test_every_view_works_with_every_kind_of_grades(evaluate: EvaluateView, view: str, grades: str) -> None:

@@ -17,6 +17,9 @@ from tests.browser.stub import StubWorkbench
 from tests.door import PASSWORD, cheap_hashes  # noqa: F401
 from tests.fuzzing import BODIES, FIELDS, OBJECTS, TEXT, TYPES, examples, knock
 
+LIMITS = httpx.Limits(keepalive_expiry=2)
+"""The server drops connections that are idle for five seconds; one must not be used at that very moment."""
+
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
@@ -32,7 +35,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture(scope="module", params=["visitor", "admin"])
 def client(app: Any, request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=app.local_url, timeout=60) as client:
+    with httpx.Client(base_url=app.local_url, timeout=60, limits=LIMITS) as client:
         client.get("/")
         if request.param == "admin":
             assert client.post("/mdr/sign-in", data={"name": "Ana", "password": PASSWORD}).status_code == 303

@@ -137,6 +137,11 @@ def test_long_bodies_and_other_sites_reach_no_route_of_gradio(client: httpx.Clie
         assert client.post(path, json={}, headers={"origin": "https://evil.example"}).status_code == 403
 
 
+@pytest.mark.parametrize("path", [f"/static/{'a' * 256}", "/static" + "/a" * 3_000, f"/gradio_api/file={'я' * 128}"])
+def test_names_that_no_file_can_have_are_nowhere(client: httpx.Client, path: str) -> None:
+    assert client.get(path).status_code == 404
+
+
 def test_who_signs_in_is_known_to_every_route(client: httpx.Client, workbench: StubWorkbench) -> None:
     client.post("/mdr/sign-in", data={"name": "Ana", "password": PASSWORD})
     assert client.get("/mdr/me").json() == {"name": "Ana", "role": "admin"}

@@ -36,6 +36,8 @@ OPEN = re.compile(
 )
 """What those need who have not signed in yet, and what a machine looks at to see that we live."""
 SIGN_IN = "/mdr/sign-in"
+_LONGEST, _LONGEST_NAME = 3_000, 255
+"""Bytes of a path, and of one name in it."""
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _HOST = re.compile(r"[\w.-]+(:\d+)?|\[[0-9a-fA-F:.]+\](:\d+)?|")
 
@@ -76,7 +78,7 @@ class Guard:
         path, method = request.scope["path"], request.method
         if not _HOST.fullmatch(request.headers.get("host", "")):
             raise Refusal(HTTPStatus.BAD_REQUEST, "the request names no host that could be one", "correct its address")
-        if CLOSED.match(path):
+        if CLOSED.match(path) or not _could_be(path):
             raise Refusal(HTTPStatus.NOT_FOUND, "there is nothing at this address", "start from the first page")
         if method not in _SAFE:
             same_site(request)
@@ -107,6 +109,12 @@ class Guard:
         query = request.scope["query_string"].decode("latin-1")
         back = quote(f"{request.scope['path']}?{query}" if query else request.scope["path"], safe="")
         await RedirectResponse(f"{SIGN_IN}?next={back}", HTTPStatus.SEE_OTHER)(request.scope, receive, send)
+
+
+def _could_be(path: str) -> bool:
+    """Whether a file system can be asked for it: longer names are refused by it with an error, not with "no"."""
+    sent = path.encode("utf-8", "surrogatepass")
+    return len(sent) <= _LONGEST and all(len(name) <= _LONGEST_NAME for name in sent.split(b"/"))
 
 
 def leaving(place: Place, send: Send) -> Send:
