@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import httpx
 import pytest
+import schemathesis
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
+from schemathesis import GenerationMode
 
 from mdr.core.permissions import MACHINE
 from mdr.ui import admission
 from mdr.ui.app import serve
+from mdr.ui.grading import GradePosted
+from mdr.ui.judging_routes import JudgementPosted, Wanted
+from mdr.ui.runs_routes import StartPosted, StopPosted
+from mdr.ui.training_data_routes import VerdictPosted
 from tests.browser.stub import StubWorkbench
 from tests.door import PASSWORD, cheap_hashes  # noqa: F401
 from tests.fuzzing import BODIES, FIELDS, OBJECTS, TEXT, TYPES, examples, knock
@@ -110,6 +117,65 @@ def test_afterwards_it_lives(client: httpx.Client) -> None:
     grade = {"event": "after-the-storm", "collection": "sample", "query": "zebra", "passage": "h3", "grade": 2}
     assert client.post("/mdr/grade", json=grade).status_code in (200, 422)  # 422: the same event, of the other client
     assert client.get("/").status_code == 200
+
+
+# -- what the API says of itself --------------------------------------------------------------------------
+
+
+SHAPES: Mapping[str, type[BaseModel]] = {
+    "/mdr/grade": GradePosted,
+    "/mdr/judge/next": Wanted,
+    "/mdr/judge/say": JudgementPosted,
+    "/mdr/runs/start": StartPosted,
+    "/mdr/runs/stop": StopPosted,
+    "/mdr/training-data/verdict": VerdictPosted,
+}
+FORMS = {"/mdr/sign-in", "/mdr/sign-out", "/mdr/invite", "/mdr/language", "/mdr/upload/qrels", "/mdr/evaluate/start"}
+"""What is posted as a form or a file, or is empty: these have no shape in JSON."""
+
+
+@pytest.fixture(scope="module")
+def described(client: httpx.Client) -> list[Any]:
+    """Our routes and the typed functions, as an OpenAPI document says them."""
+    shapes, parts = {}, {}
+    for path, shape in SHAPES.items():
+        shapes[path] = shape.model_json_schema(ref_template="#/components/schemas/{model}")
+        parts |= shapes[path].pop("$defs", {})
+    for name, function in client.get("/gradio_api/info").json()["named_endpoints"].items():
+        types = [parameter["type"] for parameter in function["parameters"]]
+        fixed = {"prefixItems": types, "items": False, "minItems": len(types)} if types else {"maxItems": 0}
+        data = {"type": "array", **fixed}
+        given = {"type": "object", "properties": {"data": data}, "required": ["data"]}
+        shapes[f"/gradio_api/run{name}"] = given
+    paths = {
+        path: {
+            "post": {
+                "requestBody": {"required": True, "content": {"application/json": {"schema": shape}}},
+                "responses": {"default": {"description": "an answer, or why there is none"}},
+            }
+        }
+        for path, shape in shapes.items()
+    }
+    about = {"openapi": "3.1.0", "info": {"title": "mdr", "version": "1"}, "paths": paths}
+    schema = schemathesis.openapi.from_dict({**about, "components": {"schemas": parts}})
+    return [schema[path]["POST"] for path in paths]
+
+
+def test_every_body_in_json_has_a_shape(ours: list[tuple[str, str]]) -> None:
+    posted = {path for method, path in ours if method == "POST"}
+    assert posted | FORMS == SHAPES.keys() | FORMS
+
+
+@examples(60)
+@given(data=st.data(), right=st.booleans())
+def test_nothing_of_its_shape_or_almost_breaks_the_api(
+    client: httpx.Client, described: list[Any], data: st.DataObject, right: bool
+) -> None:
+    operation = data.draw(st.sampled_from(described))
+    mode = GenerationMode.POSITIVE if right else GenerationMode.NEGATIVE
+    sent = data.draw(operation.as_strategy(generation_mode=mode)).as_transport_kwargs()
+    kept = {name: sent[name] for name in ("params", "json", "headers", "data") if sent.get(name) is not None}
+    well(knock(client, "POST", operation.path, **kept), sent)
 
 
 def _plain(value: Any) -> bool:

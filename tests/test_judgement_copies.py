@@ -74,13 +74,12 @@ def test_what_is_no_parquet_is_refused_even_with_a_checksum(tmp_path: Path) -> N
 def test_a_snapshot_without_room_leaves_nothing_behind(
     store: JudgementStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(table: Any, path: Path, **_: Any) -> None:
-        path.write_bytes(b"half of")
+    def full(file: Any, batch: Any, **_: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     folder = tmp_path / "snapshots"
     with monkeypatch.context() as patched:
-        patched.setattr(parquet, "write_table", full)
+        patched.setattr(parquet.ParquetWriter, "write_batch", full)
         with pytest.raises(StorageError, match="No space left") as caught:
             write_snapshot(store, folder)
     assert "free some space" in caught.value.remedy

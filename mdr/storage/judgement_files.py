@@ -57,7 +57,10 @@ def write_snapshot(store: JudgementStore, folder: Path) -> Path:
         numbered = _numbered(folder)
         path = folder / f"judgements-{numbered[-1][0] + 1 if numbered else 1:06}.parquet"
         with whole_file(path) as temporary:
-            parquet.write_table(store.table(), temporary, compression="zstd")
+            with store.batches() as events, parquet.ParquetWriter(temporary, events.schema, compression="zstd") as file:
+                for batch in events:
+                    file.write_batch(batch)
+            pa.default_memory_pool().release_unused()  # it would keep a little more each time
             checksum = sha256_file(temporary)
         newest = next(reversed(snapshots(folder)), None)
         if newest and checksum == checksum_of(newest):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 from weakref import WeakValueDictionary
@@ -155,8 +155,7 @@ class JudgementStore:
         query: str | None = None,
     ) -> list[JudgementEvent]:
         """What holds now, in the order it was said: of everyone or one person, in all campaigns or one."""
-        where = {"collection": collection, "annotator": annotator, "campaign": campaign, "query": query}
-        return self._events(view, where)
+        return self._events(view, dict(collection=collection, annotator=annotator, campaign=campaign, query=query))
 
     def history(
         self, collection: str, annotator: str | None = None, campaign: str | None = None
@@ -179,8 +178,14 @@ class JudgementStore:
 
     def table(self) -> pa.Table:
         """Every event as of one moment, in order; writers need not wait."""
-        with self._readable():
-            return self._cursor().sql(f"SELECT {_NAMES}, sequence FROM events ORDER BY sequence").to_arrow_table()
+        with self.batches() as events:
+            return events.read_all()
+
+    @contextmanager
+    def batches(self) -> Iterator[pa.RecordBatchReader]:
+        """The same piece by piece, as they lie, which is in order: to sort them would take them all into memory."""
+        with self._readable(), closing(self._connection.cursor()) as cursor:
+            yield cursor.sql(f"SELECT {_NAMES}, sequence FROM events").to_arrow_reader(8_192)
 
     def close(self) -> None:
         """Checkpoint and let another process have the file."""

@@ -44,8 +44,8 @@ class ComparePage:
                 measure: How to measure on all questions, such as nDCG@10 or MRR@10.
                 depth: How many passages of each system to compare on one question, 1 to 100.
             """
-            comparing = self._workbench.comparing(self._collection)
             with answering(self._workbench.settings):
+                comparing = self._workbench.comparing(self._collection)
                 if query.strip():
                     return one_as_data(comparing.question(first, second, query, depth=depth))
                 return many_as_data(comparing.questions(first, second, measure))

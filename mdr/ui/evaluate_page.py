@@ -46,8 +46,8 @@ class EvaluatePage:
                 policy: How the grades of several judges become one: majority, mean, strictest or adjudicated.
                 evaluation: The name of an evaluation; the usual one if empty.
             """
-            measuring = self._workbench.measuring(self._collection)
             with answering(self._workbench.settings):
+                measuring = self._workbench.measuring(self._collection)
                 grading = Grading(source=grades, policy=policy)  # type: ignore[arg-type]  # checked where it is used
                 measuring.sources.allow(grading, who(request))
                 chosen = measuring.evaluated(evaluation)

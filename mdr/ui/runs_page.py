@@ -71,8 +71,8 @@ class RunsPage:
             Args:
                 job: Id of a job, as `run_start` gave it or `runs` lists them.
             """
-            its = self._workbench.runs
             with answering(self._workbench.settings):
+                its = self._workbench.runs
                 found = its.jobs.get(job)
                 said = {"problem": found.journal.problem, "remedy": found.journal.remedy}
                 return {**_job(found), **said, "steps": [_step(step) for step in its.steps(found)]}
@@ -105,8 +105,8 @@ class RunsPage:
                 system: System whose gain is wanted, such as "dense"; empty: the last that both evaluations know.
                 measure: Measure of the gain, such as "MRR@100"; empty: the first that both know.
             """
-            store = self._workbench.store
             with answering(self._workbench.settings):
+                store = self._workbench.store
                 found = asdict(diff(store, left, right))
             try:
                 return {**found, "gain": asdict(gain(store, left, right, system, measure)), "no_gain": ""}
