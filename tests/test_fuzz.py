@@ -40,13 +40,21 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     workbench.judging.store.close()
 
 
-@pytest.fixture(scope="module", params=["visitor", "admin"])
-def client(app: Any, request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=app.local_url, timeout=60, limits=LIMITS) as client:
+@pytest.fixture(scope="module")
+def session(app: Any) -> httpx.Cookies:
+    """Of an admin who signed in before the storm: afterwards nobody can, for a while."""
+    with httpx.Client(base_url=app.local_url, timeout=60) as client:
         client.get("/")
-        if request.param == "admin":
-            assert client.post("/mdr/sign-in", data={"name": "Ana", "password": PASSWORD}).status_code == 303
-            assert client.get("/mdr/me").json()["role"] == "admin"
+        assert client.post("/mdr/sign-in", data={"name": "Ana", "password": PASSWORD}).status_code == 303
+        return client.cookies
+
+
+@pytest.fixture(scope="module", params=["visitor", "admin"])
+def client(app: Any, session: httpx.Cookies, request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
+    cookies = session if request.param == "admin" else None
+    with httpx.Client(base_url=app.local_url, timeout=60, limits=LIMITS, cookies=cookies) as client:
+        client.get("/")
+        assert client.get("/mdr/me").json()["role"] == request.param
         yield client
 
 
