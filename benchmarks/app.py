@@ -24,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+PAUSE = 0.5
+"""Seconds between searches: who asks faster for long is told to wait."""
 PRESS_AND_WAIT = """async (text) => {
   const box = document.querySelector('#query :is(input, textarea)');
   box.value = text;
@@ -104,6 +106,7 @@ def visit(address: str, browser: Any, began: float, ready: float, asked: list[st
     page.evaluate("performance.setResourceTimingBufferSize(10000)")
     searches, requests, service, grades = [], [], [], []
     for number, text in enumerate(asked):
+        time.sleep(PAUSE)
         searches.append(page.evaluate(PRESS_AND_WAIT, text))
         requests.append(page.evaluate(LAST_REQUEST))
         said = page.locator(".took").inner_text()
@@ -114,7 +117,7 @@ def visit(address: str, browser: Any, began: float, ready: float, asked: list[st
         "  of that the request": requests,
         "  of that the search itself": service,
         "grade, press to durable": grades,
-        "Gradio event that only answers": [page.evaluate(PRESS_AND_WAIT, " ") for _ in asked],
+        "Gradio event that only answers": [page.evaluate(PRESS_AND_WAIT, " ") for _ in asked if not time.sleep(PAUSE)],
     }
 
 
