@@ -50,7 +50,7 @@
   };
 
   const restored = () => {
-    const { back } = sent;
+    const back = sent?.back;  // none: a question that failed meanwhile has ended it
     if (!followed()) answered(back);  // or nobody waits for this answer any more
   };
 
