@@ -10,6 +10,7 @@ import os
 import time
 import tomllib
 from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -168,6 +169,16 @@ def _follow(look: _Look, store: ArtefactStore, engines: Engines) -> Artefact:
 _PATIENCE = 0.2
 
 
+@contextmanager
+def _named(step: Step) -> Iterator[None]:
+    """An error says in which step it came up."""
+    try:
+        yield
+    except MdrError as error:
+        error.add_note(f"in step {step.name!r} (stage {step.stage})")
+        raise
+
+
 def _make(step: Step, look: _Look, store: ArtefactStore, engines: Engines) -> Generator[Event, None, Artefact]:
     stage, inputs = look.stage, look.inputs
     if _follows():
@@ -178,12 +189,9 @@ def _make(step: Step, look: _Look, store: ArtefactStore, engines: Engines) -> Ge
             yield Event(step.name, "reused", artefact.key, data={"key": artefact.key})
             return artefact
         yield Event(step.name, "started", f"{stage.makes}/{look.recipe}")
-        try:
+        with _named(step):
             for event in stage.build(Work(draft, inputs, engines)):
                 yield Event(step.name, event.kind, event.message, event.done, event.total, event.unit, event.data)
-        except MdrError as error:
-            error.add_note(f"in step {step.name!r} (stage {step.stage})")
-            raise
         artefact = store.publish(
             draft,
             stage=stage.name,
@@ -267,10 +275,10 @@ def _first(error: ValidationError) -> tuple[str, str]:
 
 
 def check(recipe: Recipe, given: Iterable[str] = ()) -> None:
-    """Every slot is filled by an earlier step or a given artefact; names are unique."""
+    """Every slot is filled by an earlier step or a given artefact, settings fit the slots, and names are unique."""
     seen = set(given)
     for step in recipe.steps:
-        stage = type(_stage(step))
+        stage = _stage(step)
         slots = {*stage.inputs, *stage.optional_inputs}
         lacks, unknown = set(stage.inputs) - set(step.inputs), set(step.inputs) - slots
         for names, what in ((lacks, "lacks"), (unknown, "has the unknown")):
@@ -283,6 +291,8 @@ def check(recipe: Recipe, given: Iterable[str] = ()) -> None:
             raise InputError(
                 f"step {step.name!r} takes in {late[0]!r}, which no earlier step makes", "reorder the steps"
             )
+        with _named(step):
+            stage.refuse(step.inputs)
         if step.name in seen:
             raise InputError(f"two steps are called {step.name!r}", "give each step its own name")
         seen.add(step.name)

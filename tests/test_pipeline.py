@@ -7,7 +7,9 @@ from toy_recipes import TOTAL, carry_out, kinds, toys
 from toy_stages import Count, Sum, ToyEngines, recipe
 
 from mdr import pipeline
+from mdr.errors import InputError
 from mdr.pipeline import Recipe, Step, recipe_from_data
+from mdr.stages.stage import Slots
 from mdr.storage.artefacts import ArtefactStore
 
 __all__ = ["toys"]  # fixtures
@@ -64,6 +66,21 @@ def test_a_plan_says_what_a_run_then_does(store: ArtefactStore) -> None:
     assert states(recipe()) == ["reuse", "reuse"]
     assert states(recipe(factor=2)) == ["make", "waits"]
     assert Count.built == 1
+
+
+def test_what_cannot_work_is_said_before_anything_is_made(
+    store: ArtefactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Sum, slots: Slots) -> None:
+        if "more" not in slots:
+            raise InputError("toy-sum: there is no more", "give it")
+
+    monkeypatch.setattr(Sum, "refuse", refuse)
+    for does in (pipeline.plan, pipeline.run):
+        with pytest.raises(InputError, match="there is no more") as error:
+            list(does(recipe(), store, ToyEngines()))  # type: ignore[operator]
+        assert "in step 'sum' (stage toy-sum)" in error.value.__notes__
+    assert Count.built == 0
 
 
 def test_given_artefacts_take_the_place_of_steps(store: ArtefactStore) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from encoder_training import bert, settings, static, texts_artefact, train
-from training_stage import WORDS, given, pairs
+from streams import ended
+from training_stage import WORDS, Folders, given, pairs
 
+from mdr import pipeline
 from mdr.errors import FormatError, InputError, MissingError
+from mdr.pipeline import Recipe, Step
 from mdr.storage.artefacts import ArtefactStore
 from mdr.storage.pairs import Pair, Pairs, PairWriter, Scored
 from mdr.training.texts import load_texts
@@ -56,6 +60,32 @@ def test_texts_are_kept_and_limited(store: ArtefactStore, tmp_path: Path) -> Non
     two = load_texts(texts_artefact(store, tmp_path, parallel_langs=("en", "fi")).folder)
     told = {two.langs[member] for meaning in two.meanings for member in meaning}
     assert told == {"en", "fi"} and "sw" in two.langs
+
+
+def test_the_twins_of_a_collection_are_parallel_texts(store: ArtefactStore, tmp_path: Path, static: Path) -> None:
+    """Every passage is a plain text as well; languages that are not asked for are nothing."""
+    root = tmp_path / "folder"
+    root.mkdir()
+    rows = [
+        {"id": f"{word}.{lang}", "lang": lang, "title": word, "text": f"{lang} {word} {' '.join(WORDS)}", "twin": word}
+        for word in WORDS
+        for lang in ("en", "fi", "th")
+    ]
+    rows.append({"id": "alone", "lang": "en", "title": "", "text": " ".join(WORDS)})
+    (root / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    steps = (
+        Step("collection", "prepare", {"format": "folder", "path": str(root)}),
+        Step("texts", "read-texts", {"langs": ("en", "fi")}, {"collection": "collection"}),
+    )
+    made = ended(pipeline.run(Recipe("t", steps), store, Folders()))[0]["texts"]  # type: ignore[arg-type]
+    read = load_texts(made.folder)
+    told = [{read.langs[member] for member in meaning} for meaning in read.meanings]
+    assert told == [{"en", "fi"}] * len(WORDS) and set(read.sources) == {"twins"}
+    assert len(read.passages) == 2 * len(WORDS) + 1 and "th" not in read.langs
+    semantic = {"loss": "semantic", "batch": 6, "sources": {"translation": 1.0}}
+    train(store, settings(static, objectives=[semantic]), texts=made)
+    with pytest.raises(InputError, match="there are no texts to read"):
+        pipeline.check(Recipe("t", (Step("texts", "read-texts"),)))
 
 
 def test_tables_of_aligned_texts_are_read(store: ArtefactStore, tmp_path: Path, static: Path) -> None:

@@ -44,7 +44,7 @@ def quick(
         if model:
             dense = page.vectors(f"vectors-{round}", WILD, model)
         scored = page.add(
-            f"scored-{round}", "score", _listed(scale, seed, round), **_places(page, dense, pairs, **{slot: judge})
+            f"scored-{round}", "score", _listed(scale, seed, round), **_places(dense, pairs, **{slot: judge})
         )
         objectives: list[Values] = [contrast(source, scale) for source in given]
         inputs = given | {"scored": scored}
@@ -77,7 +77,7 @@ def quick(
 def _teacher(page: Page, scale: Scale, pairs: str, dense: str, kind: str, seed: int) -> tuple[str, str]:
     """The slot that a teacher fills, and the step that makes it."""
     lists = page.add(
-        "lists", "score", {**_listed(scale, seed, 0), "generator": scale.generator}, **_places(page, dense, pairs)
+        "lists", "score", {**_listed(scale, seed, 0), "generator": scale.generator}, **_places(dense, pairs)
     )
     if kind == "reranker":
         objective = {"loss": "ranking", "sources": {"scored": 1.0}, "batch": 8}
@@ -103,8 +103,9 @@ def _listed(scale: Scale, seed: int, round: int) -> Values:
     }
 
 
-def _places(page: Page, dense: str, pairs: str, **more: str) -> dict[str, str]:
-    return {"collection": WILD, "dense": dense, "pairs": pairs, **page.known_questions(), **more}
+def _places(dense: str, pairs: str, **more: str) -> dict[str, str]:
+    """Pairs bring their own questions."""
+    return {"collection": WILD, "dense": dense, "pairs": pairs, **more}
 
 
 def _over_lists(loss: str, source: str, scale: Scale) -> dict[str, Any]:

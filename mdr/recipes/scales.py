@@ -21,7 +21,12 @@ def demo(data: Path) -> Scale:
     return Scale(
         "demo",
         "the sample collection and the shipped models, minutes on a CPU",
-        (_folder(TARGET, data), _folder(WILD, data / "unlabelled")),
+        (
+            _folder(TARGET, data),
+            _folder(WILD, data / "unlabelled"),
+            Step(TEXTS, "read-texts", {}, {"collection": WILD}),
+            _folder(MIXED, data),
+        ),
         steps=120,
         batch=64,
         moving={"rate": 5e-4, "decay": 0.0, "clip": 0.0, "warmup": 0.05, "every": 40},
@@ -31,6 +36,7 @@ def demo(data: Path) -> Scale:
         budget=16,
         questions=2,
         measuring={"pool": "own", "measures": ("MRR@10", "nDCG@10", "Recall@100")},
+        mixing={"pool": "all", "measures": ("MAP",)},
     )
 
 

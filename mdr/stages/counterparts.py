@@ -19,7 +19,7 @@ from mdr.errors import InputError
 from mdr.ports import Engines
 from mdr.stages.counterpart_sources import GENERATED, PARALLEL, SOURCES, TEXTS, Asked, Counterpart
 from mdr.stages.indexes import GENERATOR, Langs, generator_of
-from mdr.stages.stage import Stage, StageSettings, Work
+from mdr.stages.stage import Slots, Stage, StageSettings, Work
 from mdr.stages.tally import ALL, REPORT, Sections, reasons
 from mdr.stages.teacher import judged
 from mdr.storage.artefacts import Artefact
@@ -58,6 +58,13 @@ class Counterparts(Stage):
         del values["generator"], values["encoder"]  # the fingerprint names them, by their weights
         return values
 
+    def refuse(self, slots: Slots) -> None:
+        if not SOURCES.keys() & set(slots):
+            raise InputError(
+                "counterparts: there is nothing that asks in another language",
+                f"give the stage {GENERATED} questions, a {PARALLEL} collection or {TEXTS}",
+            )
+
     def fingerprints(self, inputs: Mapping[str, Artefact], engines: Engines) -> dict[str, str]:
         if self.settings.quality == "likelihood":
             return {"generator": engines.generator(generator_of(inputs, self.settings.generator)).fingerprint}
@@ -68,11 +75,6 @@ class Counterparts(Stage):
 
     def build(self, work: Work) -> Iterator[Event]:
         settings = self.settings
-        if not work.inputs.keys() & SOURCES.keys():
-            raise InputError(
-                "counterparts: there is nothing that asks in another language",
-                f"give the stage {GENERATED} questions, a {PARALLEL} collection or {TEXTS}",
-            )
         scored = Pairs(work.inputs[SCORED].folder)
         asked = [Asked.of(each, scored.passages) for each in scored.lists()]
         if not asked:

@@ -24,7 +24,7 @@ from mdr.formats.trec import read_run, write_run
 from mdr.ports import Retriever
 from mdr.stages.index import encoder_of
 from mdr.stages.questions import Pool, Questions, language_of, questions
-from mdr.stages.stage import Stage, StageSettings, Work
+from mdr.stages.stage import Slots, Stage, StageSettings, Work
 from mdr.storage.collection import Collection
 from mdr.storage.evaluation import RUNS, write_evaluation
 from mdr.types import Event, Query, Ranking, Run
@@ -102,10 +102,12 @@ class Evaluate(Stage):
     optional_inputs = (LEXICAL, DENSE)
     settings_type = EvaluateSettings
 
+    def refuse(self, slots: Slots) -> None:
+        if not {LEXICAL, DENSE}.intersection(slots):
+            raise InputError("there is no index to evaluate", "give the stage a lexical index, a dense one, or both")
+
     def build(self, work: Work) -> Iterator[Event]:
         settings: EvaluateSettings = self.settings
-        if not work.inputs.keys() & {LEXICAL, DENSE}:
-            raise InputError("there is no index to evaluate", "give the stage a lexical index, a dense one, or both")
         for leftover in work.draft.folder.rglob(".*.tmp"):  # of a killed build: the folder is published as it is
             leftover.unlink()
         collection = Collection(work.inputs[COLLECTION].folder)

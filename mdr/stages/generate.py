@@ -31,7 +31,7 @@ from mdr.stages.indexes import (
 )
 from mdr.stages.selection import OTHER, OWN, Selected, Selection, Target, select, targets
 from mdr.stages.sifter import SEEN, Sifter, Written, as_pair
-from mdr.stages.stage import Stage, StageSettings, Work
+from mdr.stages.stage import Slots, Stage, StageSettings, Work
 from mdr.stages.tally import ALL, REPORT, barren, reasons
 from mdr.storage.artefacts import Artefact
 from mdr.storage.collection import Collection
@@ -108,11 +108,24 @@ class Generate(Stage):
         del values["generator"]  # the fingerprint names it, by its weights
         return values
 
+    def refuse(self, slots: Slots) -> None:
+        settings = self.settings
+        if lacking := [side for side in settings.sides if side not in slots]:
+            raise InputError(
+                f"generate: round_trip {settings.round_trip!r} needs a {' and a '.join(lacking)} index, "
+                "which is not given",
+                "give it as an input, or choose a round_trip for the index that there is, or 'none'",
+            )
+        if settings.selection != "random" and PAIRS not in slots:
+            raise InputError(
+                f"generate: selection {settings.selection!r} goes by pairs, and none are given",
+                "give the pairs of an earlier step as `pairs`, or choose the selection 'random'",
+            )
+
     def fingerprints(self, inputs: Mapping[str, Artefact], engines: Engines) -> dict[str, str]:
         return teacher_fingerprints(inputs, engines, self.settings.generator)
 
     def build(self, work: Work) -> Iterator[Event]:
-        self._refuse(work)
         settings, collection = self.settings, Collection(work.inputs[COLLECTION].folder)
         same_text = same_texts(collection.passages())
         selected = yield from self._select(work, collection, same_text)
@@ -146,21 +159,6 @@ class Generate(Stage):
         work.draft.counts["languages"] = sorted(report["languages"])
 
     # -- what goes in -----------------------------------------------------------------------------------------
-
-    def _refuse(self, work: Work) -> None:
-        """What cannot work, before anything is written."""
-        settings = self.settings
-        if lacking := [side for side in settings.sides if side not in work.inputs]:
-            raise InputError(
-                f"generate: round_trip {settings.round_trip!r} needs a {' and a '.join(lacking)} index, "
-                "which is not given",
-                "give it as an input, or choose a round_trip for the index that there is, or 'none'",
-            )
-        if settings.selection != "random" and PAIRS not in work.inputs:
-            raise InputError(
-                f"generate: selection {settings.selection!r} goes by pairs, and none are given",
-                "give the pairs of an earlier step as `pairs`, or choose the selection 'random'",
-            )
 
     def _select(
         self, work: Work, collection: Collection, same_text: Mapping[str, int]

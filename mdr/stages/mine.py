@@ -20,7 +20,7 @@ from mdr.stages.indexes import COLLECTION, QUERIES, Langs, chosen_queries, index
 from mdr.stages.miner import BLOCK, Miner, Together
 from mdr.stages.mining_report import Labels, mining_report
 from mdr.stages.questions import Pool
-from mdr.stages.stage import Stage, StageSettings, Work
+from mdr.stages.stage import Slots, Stage, StageSettings, Work
 from mdr.stages.tally import ALL, REPORT, barren, reasons
 from mdr.storage.artefacts import Artefact
 from mdr.storage.collection import Collection
@@ -86,6 +86,14 @@ class Mine(Stage):
         del values["encoder"]  # the fingerprint names it, by its weights
         return values
 
+    def refuse(self, slots: Slots) -> None:
+        if lacking := [side for side in self.settings.sides if side not in slots]:
+            raise InputError(
+                f"mine: rule {self.settings.rule!r}, reciprocal {self.settings.reciprocal}, needs a "
+                f"{' and a '.join(lacking)} index, which is not given",
+                "give it as an input, or choose a rule for the index that there is",
+            )
+
     def fingerprints(self, inputs: Mapping[str, Artefact], engines: Engines) -> dict[str, str]:
         return index_fingerprints(inputs, engines, self.settings.encoder)
 
@@ -127,12 +135,6 @@ class Mine(Stage):
         return work.engines.encoder(self.settings.encoder or encoder_of(work.inputs[DENSE]))
 
     def _open(self, work: Work) -> dict[str, Retriever]:
-        if lacking := [side for side in self.settings.sides if side not in work.inputs]:
-            raise InputError(
-                f"mine: rule {self.settings.rule!r}, reciprocal {self.settings.reciprocal}, needs a "
-                f"{' and a '.join(lacking)} index, which is not given",
-                "give it as an input, or choose a rule for the index that there is",
-            )
         return open_indexes(work, self.settings.encoder)
 
     def _queries(self, source: Collection) -> list[Query]:

@@ -32,7 +32,7 @@ from mdr.stages.indexes import (
 )
 from mdr.stages.questions import Pool
 from mdr.stages.scoring_report import scoring_report
-from mdr.stages.stage import Stage, StageSettings, Work
+from mdr.stages.stage import Slots, Stage, StageSettings, Work
 from mdr.stages.tally import ALL, REPORT, barren, reasons
 from mdr.stages.teacher import RERANKER, Judge, judge_of, judged
 from mdr.storage.artefacts import Artefact
@@ -81,6 +81,18 @@ class Score(Stage):
         del values["generator"], values["reranker"]  # the fingerprint names it, by its weights
         return values
 
+    def refuse(self, slots: Slots) -> None:
+        if not {"lexical", "dense", PAIRS}.intersection(slots):
+            raise InputError(
+                "score: there are no candidates to score",
+                "give the stage a lexical index, a dense one, or pairs with their negatives",
+            )
+        if PAIRS in slots and (QUERIES in slots or self.settings.split):
+            raise InputError(
+                "score: pairs bring their own queries, but `queries` or a split is given too",
+                "leave one of them out",
+            )
+
     def fingerprints(self, inputs: Mapping[str, Artefact], engines: Engines) -> dict[str, str]:
         judge = self._judge_of(inputs, engines)
         return {judge.what: judge.fingerprint} | index_fingerprints(inputs, engines)
@@ -90,7 +102,6 @@ class Score(Stage):
         return judge_of("score", inputs, engines, generator=settings.generator, reranker=settings.reranker)
 
     def build(self, work: Work) -> Iterator[Event]:
-        self._refuse(work)
         settings, collection = self.settings, Collection(work.inputs[COLLECTION].folder)
         if not len(collection):
             raise InputError("score: the collection holds no passages", "import one that does")
@@ -126,19 +137,6 @@ class Score(Stage):
         work.draft.counts["languages"] = sorted(report["languages"])
 
     # -- what goes in -----------------------------------------------------------------------------------------
-
-    def _refuse(self, work: Work) -> None:
-        """What cannot work, before anything is scored."""
-        if not work.inputs.keys() & {"lexical", "dense", PAIRS}:
-            raise InputError(
-                "score: there are no candidates to score",
-                "give the stage a lexical index, a dense one, or pairs with their negatives",
-            )
-        if PAIRS in work.inputs and (QUERIES in work.inputs or self.settings.split):
-            raise InputError(
-                "score: pairs bring their own queries, but `queries` or a split is given too",
-                "leave one of them out",
-            )
 
     def _tasks(self, work: Work, collection: Collection, pairs: Pairs | None) -> list[Task]:
         """Queries of the pairs, or of a split. Which splits there are is asked of queries alone: grades are labels."""

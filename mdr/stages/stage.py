@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
 from mdr.ports import Engines
 from mdr.storage.artefacts import Artefact, Draft
 from mdr.types import Event
+
+Slots: TypeAlias = Collection[str]
+"""Names of inputs that are given."""
 
 
 class StageSettings(BaseModel):
@@ -43,6 +46,10 @@ class Stage(ABC):
 
     def __init__(self, settings: StageSettings) -> None:
         self.settings: Any = settings
+
+    def refuse(self, slots: Slots) -> None:  # noqa: B027 - most stages refuse nothing
+        """Raise where these settings cannot work with inputs in these slots, whatever is in them: it is said before
+        anything is made."""
 
     def fingerprints(self, inputs: Mapping[str, Artefact], engines: Engines) -> dict[str, str]:
         """What outside of settings and inputs can change the result: weights, analyzers, source files."""

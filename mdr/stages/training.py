@@ -12,7 +12,7 @@ from pydantic import Field
 
 from mdr.errors import InputError
 from mdr.ports import Engines
-from mdr.stages.stage import Stage, StageSettings, Work
+from mdr.stages.stage import Slots, Stage, StageSettings, Work
 from mdr.storage.artefacts import Artefact
 from mdr.types import Event
 
@@ -43,6 +43,11 @@ class Training(Stage):
         values: dict[str, Any] = self.settings.model_dump(mode="json", exclude={*self.models, "device"})
         return values
 
+    def refuse(self, slots: Slots) -> None:
+        sources = [slot for slot in self.optional_inputs if slot not in (START, *self.aside)]
+        if not set(sources).intersection(slots):
+            raise InputError(f"{self.name}: there is nothing to learn from", f"give it one of {', '.join(sources)}")
+
     def start(self, inputs: Mapping[str, Artefact], engines: Engines) -> Path:
         """Where the model lies that it begins from: an earlier step's, or one by name."""
         return inputs[START].folder if START in inputs else self.named_start(engines)
@@ -59,9 +64,6 @@ class Training(Stage):
         from mdr.training.card import write_card
 
         slots = {slot: artefact.folder for slot, artefact in work.inputs.items() if slot != START}
-        if not set(slots) - set(self.aside):
-            sources = [slot for slot in self.optional_inputs if slot not in (START, *self.aside)]
-            raise InputError(f"{self.name}: there is nothing to learn from", f"give it one of {', '.join(sources)}")
         folder = work.draft.folder
         run = self.begin(work, slots)
         log = _Log(folder / LOG)

@@ -23,6 +23,7 @@ import pyarrow as pa
 from mdr.core.languages import code_of
 from mdr.errors import FormatError, MissingError
 from mdr.storage.tables import TableWriter, open_table, rows_of
+from mdr.types import Passage
 
 LANGS = frozenset("ar bn de el en es fa fi fr hi id it ja ko pt ru sw te th tr vi zh".split())
 """What the shipped models know."""
@@ -35,6 +36,9 @@ WITHHELD = ("multi.test",)
 
 MEASURED = {"ntrex128": 200, "mkqa-questions": 200}
 """… and how many meanings are, at a source's end."""
+
+TWINS = "twins"
+"""The source of meanings that a collection's passages share."""
 
 UNLICENSED = ("qed-nq", "korquad-dev")
 """Passage sources without a licence that lets trained weights be passed on."""
@@ -60,6 +64,20 @@ class Texts:
             self.texts.append(text)
             self.langs.append(lang)
         return position
+
+    def add_passages(self, passages: Iterable[Passage], langs: frozenset[str]) -> None:
+        """Those in these languages, each as a text that stands alone; twins say the same."""
+        twins: dict[str, list[int]] = {}
+        for passage in passages:
+            if passage.lang in langs:
+                title = self.add(passage.lang, passage.title) if passage.title else -1
+                body = self.add(passage.lang, passage.text)
+                self.passages.append((title, body))
+                if passage.twin:
+                    twins.setdefault(passage.twin, []).append(body)
+        told = [members for members in twins.values() if len(members) > 1]
+        self.meanings += told
+        self.sources += [TWINS] * len(told)
 
     def keep_parallel(self, langs: frozenset[str]) -> None:
         """Forget what meanings are in other languages; their texts stay, as texts without translation."""
