@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokeni
 from mdr.engines.language_models import shared_batches
 from mdr.engines.sampling import draw, repeats, stream
 from mdr.engines.vocabulary_scripts import VocabularyScripts
+from mdr.ports import Guess
 from mdr.types import Passage, Query
 
 __all__ = ["gpt2", "llama", "t5"]  # fixtures
@@ -100,6 +101,36 @@ def test_the_likeliest_tokens_are_those_of_generate(kind: str, request: pytest.F
         expected.append(tokenizer.decode(made, skip_special_tokens=True).partition("\n")[0])
     assert written == [" ".join(text.replace("\ufffd", "").split()) for text in expected]
     assert len(set(written)) > 2 and all(written)
+
+
+class Strict:
+    """Takes a text for Finnish whose length is even."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def identify(self, text: str) -> Guess:
+        self.seen.append(text)
+        return Guess("", 0.0) if len(text) % 2 else Guess("fi", 1.0)
+
+
+def test_what_is_not_in_its_language_is_drawn_anew(t5: Path) -> None:
+    """At most so often, from a stream of its own; the others stay as they are, and so does everything alone."""
+    langs = ["fi"] * 6
+    once = load(t5, draws=1).write(tiny.PASSAGES, langs, n=12, seed=1)
+    generator = load(t5, draws=3)
+    generator.__dict__["_identifier"] = strict = Strict()
+    found = generator.write(tiny.PASSAGES, langs, n=12, seed=1)
+    pairs = [pair for before, after in zip(once, found, strict=True) for pair in zip(before, after, strict=True)]
+    assert all(before == after for before, after in pairs if not len(before) % 2)
+    astray = [pair for pair in pairs if len(pair[0]) % 2]
+    assert len(astray) > 5 and sum(before != after for before, after in astray) > len(astray) / 2
+    assert sum(len(after) % 2 for _, after in astray) < len(astray) / 2
+    assert len(pairs) + len(astray) < len(strict.seen) <= 3 * len(pairs)
+    assert [generator.write([passage], ["fi"], n=12, seed=1)[0] for passage in tiny.PASSAGES] == found
+    unknown = load(t5, draws=3)
+    unknown.__dict__["_languages"], unknown.__dict__["_identifier"] = frozenset({"en"}), None
+    assert unknown.write(tiny.PASSAGES, langs, n=12, seed=1) == once, "a language that it is not known to write in"
 
 
 class NoRepeats:

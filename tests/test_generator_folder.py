@@ -123,6 +123,7 @@ BROKEN: dict[str, Callable[[Path], Any]] = {
     "no candidates": own(top_k=0),
     "more than all": own(top_p=1.5),
     "no temperature": own(temperature=0),
+    "no draws": own(draws=0),
     "a truth": own(top_k=True),
 }
 

@@ -113,7 +113,7 @@ def test_questions_have_no_control_token_and_stop_at_the_longest(t5: Path) -> No
 
 def test_a_line_is_a_question(gpt2: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that ends its line instead of its text is stopped there, and what it wrote is kept."""
-    generator = load(gpt2, top_k=1)
+    generator = load(gpt2, top_k=1, draws=1)
     tokenizer = AutoTokenizer.from_pretrained(gpt2)
     said = tokenizer("Nile?\nCairo").input_ids
     steps: list[int] = []

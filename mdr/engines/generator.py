@@ -1,8 +1,8 @@
 """Generators by name: a language model that writes questions for passages and says how likely a question is.
 
 Any seq2seq model (T5, mT5 …) or causal one, with or without a chat template, that `transformers` can load. Questions
-are drawn from streams of their own (`sampling`), within a language's scripts (`vocabulary_scripts`); on a CPU in fp32
-unless another precision is asked for, so that company changes no word.
+are drawn from streams of their own (`sampling`), within a language's scripts (`vocabulary_scripts`), and anew where one
+is in another language; on a CPU in fp32 unless another precision is asked for, so that company changes no word.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mdr.core.languages import code_of
+from mdr.core.languages import LANGUAGES, code_of
 from mdr.core.stopping import still_wanted
 from mdr.core.text import clean
 from mdr.engines.devices import AUTO, FULL, check_precision, pick_device
@@ -23,12 +23,13 @@ from mdr.engines.encoder import find_model
 from mdr.engines.generator_folder import GeneratorFolder, read_generator_folder
 from mdr.engines.generator_network import load_generator_network
 from mdr.engines.generator_prompts import Ids
+from mdr.engines.language_id import FastLanguageIdentifier
 from mdr.engines.language_models import padded, shared_batches
 from mdr.engines.probe import low_precision
 from mdr.engines.sampling import stream
 from mdr.engines.writing import Writer
 from mdr.errors import InputError, ModelError
-from mdr.ports import Generator, Scores
+from mdr.ports import Generator, LanguageIdentifier, Scores
 from mdr.training.losses import token_likelihood
 from mdr.types import Passage, Query
 
@@ -87,18 +88,43 @@ class TransformerGenerator:
         found = [[""] * n for _ in passages]
         places = [place for place, passage in enumerate(passages) if clean(passage.full_text)]
         wanted = [(place, number) for place in places for number in range(n)]
-        lengths = [self._model.max_query_length] * len(wanted)
         with torch.inference_mode(), self._arithmetic(low=False):
-            for batch, different, rows in self._batches([inputs[place] for place, _ in wanted], lengths, steps=True):
-                asked = [wanted[each] for each in batch]
-                langs = [codes[place] for place, _ in asked]
+            for again in range(self._model.draws):
+                asked = [(inputs[place], codes[place]) for place, _ in wanted]
                 streams = [
-                    stream(int(seed), codes[place], number, passages[place].full_text) for place, number in asked
+                    stream(int(seed), codes[place], number, passages[place].full_text, *([again] if again else []))
+                    for place, number in wanted
                 ]
-                written = self._writer.write(different, rows, self._prompts.prefix, langs, streams)
-                for (place, number), ids in zip(asked, written, strict=True):
-                    found[place][number] = self._text(ids)
+                astray = []
+                for (place, number), question in zip(wanted, self._drawn(asked, streams), strict=True):
+                    found[place][number] = question
+                    if self._strays(question, codes[place]):
+                        astray.append((place, number))
+                wanted = astray
         return found
+
+    def _drawn(self, asked: list[tuple[Ids, str]], streams: list[int]) -> list[str]:
+        """A question for each input, in the language beside it."""
+        found = [""] * len(asked)
+        lengths = [self._model.max_query_length] * len(asked)
+        for batch, different, rows in self._batches([ids for ids, _ in asked], lengths, steps=True):
+            langs, noise = [asked[each][1] for each in batch], [streams[each] for each in batch]
+            written = self._writer.write(different, rows, self._prompts.prefix, langs, noise)
+            for each, ids in zip(batch, written, strict=True):
+                found[each] = self._text(ids)
+        return found
+
+    def _strays(self, question: str, lang: str) -> bool:
+        """Whether it cannot be told to be in this language: it is in another, in none, or a mere name."""
+        return lang in self._languages and self._identifier.identify(question).lang != lang
+
+    @cached_property
+    def _languages(self) -> frozenset[str]:
+        return self._writer.languages or frozenset(LANGUAGES)
+
+    @cached_property
+    def _identifier(self) -> LanguageIdentifier:
+        return FastLanguageIdentifier(self._languages)
 
     def log_likelihood(self, queries: Sequence[Query], passages: Sequence[Passage]) -> Scores:
         """Mean log-probability per token of each query, its end included, given the passage beside it."""

@@ -5,7 +5,7 @@ models with, and LeSTM's way of sampling. An `mdr.json` in the folder, or option
 
     {"prompt": "Passage: {passage}. Please write a question based on this passage in {language}.",
      "target": "Question: {query}", "max_length": 512, "max_query_length": 64,
-     "top_k": 25, "top_p": 0.95, "temperature": 1.0}
+     "top_k": 25, "top_p": 0.95, "temperature": 1.0, "draws": 4}
 
 `{language}` is a language's English name, `{lang}` its code.
 """
@@ -44,6 +44,8 @@ class GeneratorFolder:
     top_k: int = 25
     top_p: float = 0.95
     temperature: float = 1.0
+    draws: int = 4
+    """How often a question is drawn at most, until it is in the language that was asked for."""
 
     def fingerprint(self) -> str:
         """The content of everything that can change a question or a likelihood; the same wherever the folder lies."""
@@ -119,4 +121,5 @@ _OPTIONS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "top_k": _COUNT,
     "top_p": (lambda value: _above_zero(value) and value <= 1, "a number above 0, at most 1"),
     "temperature": (_above_zero, "a number above 0"),
+    "draws": _COUNT,
 }

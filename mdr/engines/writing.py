@@ -72,6 +72,11 @@ class Writer:
             temperature=self._settings.temperature,
         )
 
+    @property
+    def languages(self) -> frozenset[str]:
+        """Those that it is known to write in; none where its folder does not say."""
+        return frozenset(self._own)
+
     @cached_property
     def _scripts(self) -> VocabularyScripts:
         return VocabularyScripts(self._tokenizer, self._model.vocabulary)

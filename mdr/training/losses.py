@@ -10,6 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, kl_div, log_softmax, logsigmoid, mse_loss, normalize, softmax
 
+_CACHED = 1 << 20
+"""Logits that are looked at together."""
+
 
 def info_nce(
     queries: Tensor,
@@ -86,9 +89,14 @@ def query_alignment(scores: Tensor, other_scores: Tensor, *, scale: float = 1.0)
 
 
 def token_likelihood(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean log P(label) per row over labels that are not −100: what a generator thinks of a text."""
+    """Mean log P(label) per row over labels that are not −100: what a generator thinks of a text.
+
+    A few rows at a time, as a softmax over a whole vocabulary is several times faster where it fits a cache.
+    """
     kept = labels != -100
-    logged = log_softmax(logits.float(), dim=-1).gather(-1, labels.clamp(min=0)[..., None]).squeeze(-1)
+    rows = max(1, _CACHED // max(1, logits[:1].numel()))
+    pieces = zip(torch.split(logits, rows), torch.split(labels.clamp(min=0), rows), strict=True)
+    logged = torch.cat([log_softmax(its.float(), -1).gather(-1, own[..., None]).squeeze(-1) for its, own in pieces])
     return (logged * kept).sum(-1) / kept.sum(-1).clamp(min=1)
 
 
