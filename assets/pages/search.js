@@ -21,11 +21,22 @@
   const busy = () => $("#answer").setAttribute("aria-busy", "true");
   const idle = () => $("#answer").removeAttribute("aria-busy");
 
+  // Gradio tells that a question failed, but not how the server answered it; the browser has noted that.
+  let status = 0;
+  const noted = (requests) => requests.filter(({ name }) => name.includes("/run/predict")).forEach((request) => {
+    status = request.responseStatus;
+  });
+  const watch = new PerformanceObserver((list) => noted(list.getEntries()));
+  watch.observe({ type: "resource" });
+
   // An error that we know of comes as an answer, and a lost connection is told by Gradio: this is for the rest.
   const failed = () => {
     idle();
     if (followed()) return;
-    announce(_("The search failed. Try again; the terminal that runs mdr says more."), true);
+    noted(watch.takeRecords());
+    announce(status === 429
+      ? _("This is more than the server can answer at once. Wait a few seconds, then search again.")
+      : _("The search failed. Try again; the terminal that runs mdr says more."), true);
   };
 
   // The last value is what the browser knows and the page's fields do not.

@@ -92,6 +92,36 @@ def test_a_failure_is_told_and_the_next_search_works(visit: Visit) -> None:
     visit.complaints.clear()  # type: ignore[attr-defined]  # the request that was made to fail
 
 
+def test_too_many_searches_are_told_to_wait(visit: Visit) -> None:
+    page = visit()
+    refusal = {"problem": "you are asking faster than this server answers", "remedy": "wait"}
+    page.route("**/run/predict*", lambda route: route.fulfill(status=429, json=refusal), times=1)
+    submit(page, "zebra")
+    page.wait_for_selector("#mdr-live.notice")
+    assert "Wait a few seconds" in page.locator("#mdr-live").inner_text()
+    page.route("**/run/predict*", lambda route: route.fulfill(status=500, json={"error": "broken"}), times=1)
+    submit(page, "zebra")
+    page.get_by_text("The search failed").wait_for()
+    ask(page, "zebra")
+    visit.complaints.clear()  # type: ignore[attr-defined]  # the requests that were made to fail
+
+
+def test_what_failed_meanwhile_does_not_hide_an_answer(visit: Visit) -> None:
+    """An address is on its way when a question fails: its answer is shown and its address kept all the same."""
+    page = visit("/?q=zebra")
+    page.wait_for_selector(".card")
+    held: list[Any] = []
+    page.route("**/run/predict*", lambda route: held.append(route))
+    page.evaluate("history.pushState(null, '', '?q=lion'); dispatchEvent(new PopStateEvent('popstate'))")
+    while not held:
+        page.wait_for_timeout(20)
+    page.evaluate("mdr.failed()")
+    held[0].continue_()
+    page.wait_for_selector(".answer[data-query=lion]")
+    page.wait_for_function("document.title.startsWith('lion')")
+    assert page.locator("#answer[aria-busy]").count() == 0
+
+
 def test_a_server_that_has_gone_is_told(visit: Visit) -> None:
     page = visit()
     page.route("**/run/predict*", lambda route: route.abort())
