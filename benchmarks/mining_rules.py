@@ -44,12 +44,15 @@ def page(folder: Path, split: str, encoder: str, samples: int, ks: Sequence[int]
     )
 
 
-def shown(found: Mapping[str, Any]) -> Iterator[str]:
-    """Of one language: pairs, precision, and negatives that are none."""
+def row(report: Mapping[str, Any]) -> Iterator[str]:
+    """Of one mining: queries with a pair, precision, and negatives that are none; then precision in each language."""
+    found = report[ALL]
     yield f"{found['pairs'] / found['queries']:.2f}"
     for name in ("precision", "false_negatives"):
         its = found[name]
         yield f"{its['mean']:.3f} ({its['low']:.3f}–{its['high']:.3f})" if its else "–"
+    for its in report["languages"].values():
+        yield f"{its['precision']['mean']:.3f}" if its["precision"] else "–"
 
 
 def main() -> None:
@@ -67,15 +70,17 @@ def main() -> None:
         for event in bench.run(recipe, "rules"):
             if event.kind in ("started", "warning"):
                 print(f"  {event.stage}: {event.message}", flush=True)
-        print("| rule | rank | | with a pair | precision | wrong negatives |\n|---|---:|---|---:|---|---|")
-        for name, key in bench.store.run("rules").items():
-            path = bench.store.get(key).folder / REPORT
-            if not key.startswith("pairs/"):
-                continue
-            report = json.loads(path.read_text(encoding="utf-8"))
-            rule, k = name.split()
-            for lang, found in {ALL: report[ALL], **report["languages"]}.items():
-                print("|", " | ".join([rule, k, lang, *shown(found)]), "|")
+        made = {name: bench.store.get(key) for name, key in bench.store.run("rules").items()}
+        reports = {
+            name: json.loads((its.folder / REPORT).read_text(encoding="utf-8"))
+            for name, its in made.items()
+            if its.manifest.stage == "mine"
+        }
+    langs = list(next(iter(reports.values()))["languages"])
+    print("| rule | rank | with a pair | precision | wrong negatives |", " | ".join(langs), "|")
+    print("|---|---:|---:|---|---|" + "---:|" * len(langs))
+    for name, report in reports.items():
+        print("|", " | ".join([*name.split(), *row(report)]), "|")
 
 
 if __name__ == "__main__":
