@@ -47,13 +47,13 @@ def targets(folder: Path) -> Mapping[str, Target]:
     from mdr.formats.records import Cursor, Options
     from mdr.formats.trec import read_run
     from mdr.pipeline import recipe_from_file
-    from mdr.services.grade_sources import parsed_qrels
-    from mdr.ui.address import Ask
-    from mdr.ui.compare_address import Compared, Evaluating
-    from mdr.ui.judging_routes import JudgementPosted
-    from mdr.ui.markdown import markdown
-    from mdr.ui.requests import parsed
-    from mdr.ui.training_data_address import View
+    from mdr.services.evaluation.grade_sources import parsed_qrels
+    from mdr.ui.compare.address import Compared, Evaluating
+    from mdr.ui.judge.routes import JudgementPosted
+    from mdr.ui.parts.markdown import markdown
+    from mdr.ui.parts.requests import parsed
+    from mdr.ui.search.address import Ask
+    from mdr.ui.training_data.address import View
 
     def text(work: Callable[[str], object]) -> Target:
         return lambda sent: work(sent.decode("utf-8", "surrogateescape"))

@@ -30,12 +30,13 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from mdr.services.snapshots import SnapshotService
+from mdr.services.judging.snapshots import SnapshotService
 from mdr.storage.judgement_files import read_snapshot
 from mdr.storage.judgements import JudgementEvent, JudgementStore
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["mdr.services.snapshots", "pandas", "pyarrow.compute"])  # DuckDB loads the latter two
+# DuckDB loads the latter two.
+_FORKS.set_forkserver_preload(["mdr.services.judging.snapshots", "pandas", "pyarrow.compute"])
 REOPENED, GRADED = 1.0, 0.05
 """Aims: seconds to reopen after a kill, and for a grade (95 of 100)."""
 _WARM = 1 / 3

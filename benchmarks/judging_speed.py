@@ -26,10 +26,10 @@ import httpx
 
 from benchmarks.app import start, stop
 from mdr.core.campaigns import Campaign
-from mdr.services.campaigns import OPEN_POOL
+from mdr.services.campaigns.service import OPEN_POOL
 from mdr.settings import Settings
-from mdr.ui.judging_routes import key_of
-from mdr.ui.visitors import VISITOR, visitor
+from mdr.ui.door.visitors import VISITOR, visitor
+from mdr.ui.judge.routes import key_of
 from mdr.workbench import SAMPLE, Workbench
 
 AHEAD = 6

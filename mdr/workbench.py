@@ -22,24 +22,24 @@ from mdr.storage.collection import Collection
 from mdr.types import Event
 
 if TYPE_CHECKING:
-    from mdr.services.accounts import AccountService
-    from mdr.services.agreement import AgreementService
-    from mdr.services.campaign_progress import ProgressService
-    from mdr.services.campaign_queue import JudgingQueue
-    from mdr.services.campaigns import CampaignService
-    from mdr.services.comparison import ComparisonService
-    from mdr.services.evaluation_job import EvaluationJob
-    from mdr.services.explain import ExplainService
-    from mdr.services.health import Health
-    from mdr.services.holes import HolesService
-    from mdr.services.judging import JudgingService
-    from mdr.services.measuring import MeasuringService
-    from mdr.services.pair_verdicts import PairVerdicts
-    from mdr.services.runs import Runs
-    from mdr.services.search import SearchService
-    from mdr.services.snapshots import SnapshotService
-    from mdr.services.threads import Threads
-    from mdr.services.training_data import TrainingData
+    from mdr.services.campaigns.progress import ProgressService
+    from mdr.services.campaigns.queue import JudgingQueue
+    from mdr.services.campaigns.service import CampaignService
+    from mdr.services.evaluation.comparison import ComparisonService
+    from mdr.services.evaluation.holes import HolesService
+    from mdr.services.evaluation.job import EvaluationJob
+    from mdr.services.evaluation.measuring import MeasuringService
+    from mdr.services.judging.agreement import AgreementService
+    from mdr.services.judging.service import JudgingService
+    from mdr.services.judging.snapshots import SnapshotService
+    from mdr.services.machine.health import Health
+    from mdr.services.people.accounts import AccountService
+    from mdr.services.runs.service import Runs
+    from mdr.services.search.explain import ExplainService
+    from mdr.services.search.service import SearchService
+    from mdr.services.training_data.browsing import TrainingData
+    from mdr.services.training_data.threads import Threads
+    from mdr.services.training_data.verdicts import PairVerdicts
 
 SAMPLE = "sample"
 """The name of the collection that comes along."""
@@ -128,7 +128,7 @@ class Workbench(EngineRoom):
 
     def _opened(self, name: str, model: str) -> SearchService:
         from mdr.errors import MismatchError, MissingError
-        from mdr.services.search import SearchService
+        from mdr.services.search.service import SearchService
 
         made = self.artefact(name, baselines.COLLECTION)
         models = self.models(name) if model else {"": self.artefact(name, baselines.DENSE)}
@@ -150,7 +150,7 @@ class Workbench(EngineRoom):
 
     def explainer(self, name: str = SAMPLE, model: str = "") -> ExplainService:
         """Why a passage was found, over what `searcher` searches."""
-        from mdr.services.explain import ExplainService
+        from mdr.services.search.explain import ExplainService
 
         searcher = self.searcher(name, model)
         return ExplainService(name, searcher.collection, searcher.dense, lambda: self.judging, self._generator_if_any)
@@ -163,8 +163,8 @@ class Workbench(EngineRoom):
 
     def measuring(self, name: str = SAMPLE) -> MeasuringService:
         """Evaluations of a named collection, by any measure and grades, opened once."""
-        from mdr.services.grade_sources import GradeSources
-        from mdr.services.measuring import MeasuringService
+        from mdr.services.evaluation.grade_sources import GradeSources
+        from mdr.services.evaluation.measuring import MeasuringService
 
         with self._lock:
             if name not in self._measuring:
@@ -175,7 +175,7 @@ class Workbench(EngineRoom):
 
     def comparing(self, name: str = SAMPLE) -> ComparisonService:
         """Systems of a named collection side by side."""
-        from mdr.services.comparison import ComparisonService
+        from mdr.services.evaluation.comparison import ComparisonService
 
         return ComparisonService(
             self.measuring(name), lambda model: self.searcher(name, model), lambda: self.models(name)
@@ -183,7 +183,7 @@ class Workbench(EngineRoom):
 
     def evaluation_job(self, name: str = SAMPLE) -> EvaluationJob:
         """An evaluation over passages of all languages, for pages to start and watch."""
-        from mdr.services.evaluation_job import EvaluationJob
+        from mdr.services.evaluation.job import EvaluationJob
 
         def evaluate() -> Iterator[Event]:
             usual = f"{name}{_EVALUATION}"
@@ -194,14 +194,14 @@ class Workbench(EngineRoom):
 
     def health(self, name: str = SAMPLE) -> Health:
         """Whether a named collection can be searched here, and grades be kept."""
-        from mdr.services.health import Health
+        from mdr.services.machine.health import Health
 
         return Health(self.settings.home, lambda: self.searcher(name), lambda: self.judging)
 
     @cached_property
     def accounts(self) -> AccountService:
         """Who people are, and what they may do."""
-        from mdr.services.accounts import AccountService
+        from mdr.services.people.accounts import AccountService
         from mdr.storage.accounts import AccountFile
 
         return AccountService(AccountFile(self.settings.accounts))
@@ -209,7 +209,7 @@ class Workbench(EngineRoom):
     @cached_property
     def campaigns(self) -> CampaignService:
         """What is to be judged, by whom."""
-        from mdr.services.campaigns import CampaignService
+        from mdr.services.campaigns.service import CampaignService
         from mdr.storage.campaigns import CampaignFiles
 
         files = CampaignFiles(self.settings.home / "campaigns")
@@ -218,62 +218,62 @@ class Workbench(EngineRoom):
     @cached_property
     def judging_queue(self) -> JudgingQueue:
         """What judges do in campaigns."""
-        from mdr.services.campaign_queue import JudgingQueue
+        from mdr.services.campaigns.queue import JudgingQueue
 
         return JudgingQueue(self.campaigns, self.judging, self.searcher)
 
     @cached_property
     def campaign_progress(self) -> ProgressService:
         """How campaigns come along."""
-        from mdr.services.campaign_progress import ProgressService
+        from mdr.services.campaigns.progress import ProgressService
 
         return ProgressService(self.campaigns)
 
     @cached_property
     def training_data(self) -> TrainingData:
         """What steps wrote for training."""
-        from mdr.services.training_data import TrainingData
+        from mdr.services.training_data.browsing import TrainingData
 
         return TrainingData(self.store)
 
     @cached_property
     def threads(self) -> Threads:
         """Where training pairs come from, and what became of them."""
-        from mdr.services.threads import Threads
+        from mdr.services.training_data.threads import Threads
 
         return Threads(self.training_data, self, self.searcher)
 
     @cached_property
     def verdicts(self) -> PairVerdicts:
         """What people say of training pairs."""
-        from mdr.services.pair_verdicts import PairVerdicts
+        from mdr.services.training_data.verdicts import PairVerdicts
 
         return PairVerdicts(self.threads, lambda: self.judging)
 
     @cached_property
     def runs(self) -> Runs:
         """Recipes, and the jobs that carry them out."""
-        from mdr.services.runs import Runs
+        from mdr.services.runs.service import Runs
 
         return Runs(self.settings, self.store)
 
     @cached_property
     def agreement(self) -> AgreementService:
         """How far judges agree."""
-        from mdr.services.agreement import AgreementService
+        from mdr.services.judging.agreement import AgreementService
 
         return AgreementService(lambda: self.judging)
 
     def holes(self, name: str = SAMPLE) -> HolesService:
         """Evaluations of a named collection by judgements with holes."""
-        from mdr.services.holes import HolesService
+        from mdr.services.evaluation.holes import HolesService
 
         return HolesService(self.measuring(name), lambda: self.campaigns, name)
 
     @cached_property
     def judging(self) -> JudgingService:
         """Grades of people, in the judgement file."""
-        from mdr.services.judging import JudgingService
+        from mdr.services.judging.service import JudgingService
         from mdr.storage.judgements import JudgementStore
 
         return JudgingService(JudgementStore(self.settings.judgements))
@@ -281,7 +281,7 @@ class Workbench(EngineRoom):
     @cached_property
     def snapshots(self) -> SnapshotService:
         """Snapshots of the judgement file, and their copies."""
-        from mdr.services.snapshots import snapshots_of
+        from mdr.services.judging.snapshots import snapshots_of
 
         return snapshots_of(self.settings, lambda: self.judging.store)
 

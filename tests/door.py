@@ -15,10 +15,10 @@ from starlette.routing import BaseRoute
 from starlette.testclient import TestClient
 
 from mdr.core.permissions import MACHINE
-from mdr.services import passwords
-from mdr.ui.admission import Admission
-from mdr.ui.security import Guard
-from mdr.ui.visitors import SESSION, VISITOR
+from mdr.services.people import passwords
+from mdr.ui.door.admission import Admission
+from mdr.ui.door.guard import Guard
+from mdr.ui.door.visitors import SESSION, VISITOR
 from mdr.workbench import Workbench
 
 PASSWORD = "a zebra counts stripes"

@@ -14,7 +14,7 @@ from typing import Any
 
 from mdr.ports import LexicalRetriever
 from mdr.recipes.baselines import COLLECTION
-from mdr.services.search import SearchService
+from mdr.services.search.service import SearchService
 from mdr.settings import Settings
 from mdr.storage.collection import Collection
 from mdr.types import Event, Passage

@@ -10,9 +10,9 @@ from toy_generator import ToyWriters
 from toy_indexes import LANGS, carry_out, passages, publish, text_of
 
 from mdr.ports import Guess
-from mdr.services.search import SearchService
-from mdr.services.threads import Threads
-from mdr.services.training_data import TrainingData
+from mdr.services.search.service import SearchService
+from mdr.services.training_data.browsing import TrainingData
+from mdr.services.training_data.threads import Threads
 from mdr.storage.artefacts import Artefact, ArtefactStore
 from mdr.storage.collection import PASSAGES, QRELS, QUERIES, Collection
 from mdr.types import Passage, Term

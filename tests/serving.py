@@ -10,8 +10,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from mdr.services import snapshots
-from mdr.services.search import SearchService
+from mdr.services.judging import snapshots
+from mdr.services.search.service import SearchService
 from mdr.ui.app import stay
 from mdr.workbench import Workbench
 from tests.browser.stub import StubWorkbench

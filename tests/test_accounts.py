@@ -12,7 +12,7 @@ import pytest
 
 from mdr.core.permissions import MACHINE, Person
 from mdr.errors import BusyError, InputError, MdrError, MissingError, NotAllowedError, StorageError
-from mdr.services.accounts import DAY, LIMITS, SESSION_DAYS, WINDOW, AccountService
+from mdr.services.people.accounts import DAY, LIMITS, SESSION_DAYS, WINDOW, AccountService
 from mdr.storage.accounts import MIGRATIONS, AccountFile
 from tests.door import PASSWORD, cheap_hashes  # noqa: F401
 

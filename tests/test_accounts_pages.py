@@ -19,11 +19,11 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from mdr.core.permissions import MACHINE, Person
-from mdr.services.accounts import LIMITS
+from mdr.services.people.accounts import LIMITS
 from mdr.settings import ROOT, Settings
-from mdr.ui.render import Renderer
-from mdr.ui.sign_in_page import SignInPage
-from mdr.ui.visitors import SESSION, VISITOR, who
+from mdr.ui.door.sign_in import SignInPage
+from mdr.ui.door.visitors import SESSION, VISITOR, who
+from mdr.ui.parts.render import Renderer
 from mdr.workbench import Workbench
 from tests.door import PASSWORD, cheap_hashes, guarded  # noqa: F401
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mdr.ui.address import COUNTS, QUOTAS, SEARCH_BY, Ask, System, systems
+from mdr.ui.search.address import COUNTS, QUOTAS, SEARCH_BY, Ask, System, systems
 
 LANGUAGES = ["ar", "en", "th", "zh"]
 MODELS = ["", "lestm", "umr/dense-2"]

@@ -12,9 +12,9 @@ import pytest
 from mdr.core.agreement import alpha
 from mdr.core.permissions import Person
 from mdr.errors import InputError, MissingError, NotAllowedError
-from mdr.services.agreement import AgreementService
-from mdr.services.graded_things import APART, SLICES
-from mdr.services.judging import JudgingService
+from mdr.services.judging.agreement import AgreementService
+from mdr.services.judging.graded_things import APART, SLICES
+from mdr.services.judging.service import JudgingService
 from mdr.storage.judgements import JudgementStore
 from mdr.types import Passage, Query
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from mdr.core.campaigns import Campaign, Item, Rules, returns_after, takers
-from mdr.services.campaign_desk import Desk
-from mdr.services.campaign_progress import consistency, progress
-from mdr.services.campaign_queue import conflicts
+from mdr.services.campaigns.desk import Desk
+from mdr.services.campaigns.progress import consistency, progress
+from mdr.services.campaigns.queue import conflicts
 from mdr.storage.judgement_events import JudgementEvent
 from mdr.types import Query
 

@@ -17,12 +17,12 @@ from starlette.testclient import TestClient
 from mdr.core.campaigns import Campaign, Rules
 from mdr.core.permissions import Person
 from mdr.errors import StorageError
-from mdr.services.campaigns import Plan
+from mdr.services.campaigns.service import Plan
 from mdr.settings import ROOT
-from mdr.ui import judging_routes
-from mdr.ui.judging_routes import JudgingRoutes
-from mdr.ui.render import Renderer
-from mdr.ui.visitors import VISITOR
+from mdr.ui.door.visitors import VISITOR
+from mdr.ui.judge import routes as judging_routes
+from mdr.ui.judge.routes import JudgingRoutes
+from mdr.ui.parts.render import Renderer
 from mdr.workbench import SAMPLE
 from tests.browser.stub import HOSTILE, StubWorkbench
 

@@ -12,8 +12,8 @@ import pytest
 from mdr.core.campaigns import Campaign, Rules
 from mdr.core.permissions import Person
 from mdr.errors import InputError, MissingError, NotAllowedError
-from mdr.services.campaign_desk import Desk
-from mdr.services.campaigns import OPEN_POOL, Plan
+from mdr.services.campaigns.desk import Desk
+from mdr.services.campaigns.service import OPEN_POOL, Plan
 from mdr.storage.campaigns import CampaignFiles
 from mdr.types import Hit
 from mdr.workbench import SAMPLE

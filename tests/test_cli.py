@@ -12,7 +12,7 @@ import pytest
 from command_line import Mdr, mdr, process
 
 from mdr.pipeline import recipe_from_file
-from mdr.services.judging import JudgingService
+from mdr.services.judging.service import JudgingService
 from mdr.settings import ROOT, Settings
 from mdr.stages import STAGES
 from mdr.storage.artefacts import ArtefactStore

@@ -12,9 +12,9 @@ from mdr.cli.output import write
 from mdr.core.duels import Move, differences, moves, outcome, tallies, total
 from mdr.core.summary import Asked
 from mdr.errors import InputError, MissingError
-from mdr.services.comparison import ComparisonService
-from mdr.services.comparison_data import many_as_data, one_as_data
-from mdr.services.grade_sources import Grading
+from mdr.services.evaluation.comparison import ComparisonService
+from mdr.services.evaluation.comparison_data import many_as_data, one_as_data
+from mdr.services.evaluation.grade_sources import Grading
 from mdr.types import Hit
 from tests.measured import MeasuredWorkbench
 

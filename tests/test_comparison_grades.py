@@ -16,13 +16,13 @@ from mdr.core.permissions import MACHINE, NOBODY, Person, require
 from mdr.core.recent import Recent
 from mdr.errors import InputError, MdrError, MismatchError, MissingError, NotAllowedError
 from mdr.formats.trec import read_qrels, read_run
-from mdr.services.evaluation_job import EvaluationJob
-from mdr.services.grade_sources import UPLOAD_LIMIT, Grading, parsed_qrels
-from mdr.services.measuring import MeasuringService
-from mdr.services.measuring_bias import bias_report
-from mdr.services.measuring_files import FILES, write_file
+from mdr.services.evaluation.bias import bias_report
+from mdr.services.evaluation.files import FILES, write_file
+from mdr.services.evaluation.grade_sources import UPLOAD_LIMIT, Grading, parsed_qrels
+from mdr.services.evaluation.job import EvaluationJob
+from mdr.services.evaluation.measuring import MeasuringService
 from mdr.types import Event
-from mdr.ui.compare_address import Compared, Evaluating
+from mdr.ui.compare.address import Compared, Evaluating
 from tests.measured import MeasuredWorkbench
 
 NILE = "rivers-nile-factual.en"

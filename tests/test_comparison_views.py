@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from mdr.core.permissions import MACHINE, NOBODY, Person
-from mdr.ui.compare_view import CompareView
-from mdr.ui.evaluate_view import EvaluateView
-from mdr.ui.render import Renderer
+from mdr.ui.compare.view import CompareView
+from mdr.ui.evaluate.view import EvaluateView
+from mdr.ui.parts.render import Renderer
 from tests.measured import ATTACK, MeasuredWorkbench
 
 NILE = "rivers-nile-factual.en"

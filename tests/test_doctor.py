@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 
 from mdr.cli import app
 from mdr.errors import ModelError
-from mdr.services import doctor, trials
-from mdr.services.doctor import Finding
-from mdr.services.judging import JudgingService
+from mdr.services.judging.service import JudgingService
+from mdr.services.machine import doctor, trials
+from mdr.services.machine.doctor import Finding
 from mdr.settings import ROOT, Settings
 from mdr.storage.judgements import JudgementStore
 from mdr.types import Passage, Query

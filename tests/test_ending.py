@@ -20,7 +20,7 @@ from uuid import uuid4
 
 import pytest
 
-from mdr.services.jobs import Jobs
+from mdr.services.runs.jobs import Jobs
 from mdr.settings import ROOT
 from mdr.storage.judgement_files import read_snapshot, snapshots
 from mdr.storage.judgements import JudgementStore

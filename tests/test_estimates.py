@@ -12,8 +12,8 @@ from mdr.pipeline import Recipe, Step
 from mdr.recipes.methods import METHODS, recipe
 from mdr.recipes.page import ASKED, WILD
 from mdr.recipes.scales import SCALES, scale
-from mdr.services import estimates
-from mdr.services.estimates import DEVICES, SHAPES, Cost, Size, estimate, size_of
+from mdr.services.runs import estimates
+from mdr.services.runs.estimates import DEVICES, SHAPES, Cost, Size, estimate, size_of
 from mdr.stages import STAGES
 
 __all__ = ["mdr"]  # a fixture

@@ -12,7 +12,7 @@ from mdr.core.fusion import FUSIONS
 from mdr.core.measures import evaluate_run
 from mdr.errors import InputError, MismatchError, MissingError
 from mdr.formats.trec import read_run
-from mdr.services.evaluation import compare, load, markdown_matrix, markdown_table, table
+from mdr.services.evaluation.tables import compare, load, markdown_matrix, markdown_table, table
 from mdr.stages import evaluate as stage
 from mdr.storage.artefacts import Artefact, ArtefactStore
 from mdr.storage.collection import ANSWERS

@@ -11,8 +11,8 @@ import pytest
 
 from mdr.errors import MissingError, UnavailableError
 from mdr.ports import Matrix, Scores, Tokens
-from mdr.services.explain import COMPARED, ExplainService
-from mdr.services.judging import JudgingService
+from mdr.services.judging.service import JudgingService
+from mdr.services.search.explain import COMPARED, ExplainService
 from mdr.storage.collection import PASSAGES, QRELS, QUERIES, Collection, table_writer
 from mdr.storage.judgements import JudgementStore
 from mdr.types import Hit, Passage, Query, Ranking, Role

@@ -14,9 +14,9 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from mdr.settings import ROOT
-from mdr.ui.explaining import Explaining, parts
-from mdr.ui.render import Renderer
-from mdr.ui.visitors import VISITOR, visitor
+from mdr.ui.door.visitors import VISITOR, visitor
+from mdr.ui.parts.render import Renderer
+from mdr.ui.search.explaining import Explaining, parts
 from mdr.workbench import SAMPLE
 from tests.browser.stub import HOSTILE, StubWorkbench
 

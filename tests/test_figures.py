@@ -9,7 +9,7 @@ import pytest
 
 from mdr.core.duels import Tally, moves
 from mdr.types import Hit
-from mdr.ui.figures import Bar, BarGroup, Shade, bars, element, flow, matrix, ranges, shares
+from mdr.ui.parts.figures import Bar, BarGroup, Shade, bars, element, flow, matrix, ranges, shares
 
 HOSTILE = "</title><script>alert(1)</script>\" onload=\"x\u202e\x07"
 

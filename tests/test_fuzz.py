@@ -14,12 +14,12 @@ from pydantic import BaseModel
 from schemathesis import GenerationMode
 
 from mdr.core.permissions import MACHINE
-from mdr.ui import admission
 from mdr.ui.app import serve
-from mdr.ui.grading import GradePosted
-from mdr.ui.judging_routes import JudgementPosted, Wanted
-from mdr.ui.runs_routes import StartPosted, StopPosted
-from mdr.ui.training_data_routes import VerdictPosted
+from mdr.ui.door import admission
+from mdr.ui.judge.routes import JudgementPosted, Wanted
+from mdr.ui.runs.routes import StartPosted, StopPosted
+from mdr.ui.search.grading import GradePosted
+from mdr.ui.training_data.routes import VerdictPosted
 from tests.browser.stub import StubWorkbench
 from tests.door import PASSWORD, cheap_hashes  # noqa: F401
 from tests.fuzzing import BODIES, FIELDS, OBJECTS, TEXT, TYPES, examples, knock

@@ -13,7 +13,7 @@ from mdr.errors import MdrError
 from mdr.formats import FORMATS
 from mdr.formats.records import Cursor, Options
 from mdr.formats.trec import read_qrels, read_run
-from mdr.ui.address import Ask
+from mdr.ui.search.address import Ask
 from tests.fuzzing import TEXT, examples
 
 LINES = st.lists(

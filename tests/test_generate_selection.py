@@ -10,7 +10,7 @@ from toy_indexes import LANGS, PER_LANGUAGE, passages, publish
 from toy_writing import given, make
 
 from mdr.errors import InputError
-from mdr.services.pair_reports import load
+from mdr.services.training_data.reports import load
 from mdr.stages.selection import Selection, select
 from mdr.storage.artefacts import Artefact, ArtefactStore
 from mdr.storage.collection import PASSAGES, QRELS, QUERIES, Collection

@@ -28,7 +28,7 @@ from mdr.core.filters import (
 from mdr.errors import MismatchError
 from mdr.pipeline import Recipe, Step
 from mdr.recipes.baselines import indexes, prepare
-from mdr.services.pair_reports import load, markdown
+from mdr.services.training_data.reports import load, markdown
 from mdr.settings import Settings
 from mdr.storage.artefacts import Artefact, ArtefactStore
 from mdr.storage.pairs import DROPPED, PAIRS, Pair, Pairs

@@ -16,9 +16,9 @@ from starlette.testclient import TestClient
 from mdr.errors import StorageError
 from mdr.settings import ROOT
 from mdr.types import Query
-from mdr.ui.grading import Routes
-from mdr.ui.render import Renderer
-from mdr.ui.visitors import VISITOR, visitor
+from mdr.ui.door.visitors import VISITOR, visitor
+from mdr.ui.parts.render import Renderer
+from mdr.ui.search.grading import Routes
 from mdr.workbench import SAMPLE
 from tests.browser.stub import StubWorkbench
 

@@ -15,16 +15,16 @@ from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
 from mdr.errors import BusyError, StorageError
-from mdr.services import health as module
+from mdr.services.machine import health as module
 from mdr.settings import ROOT
-from mdr.ui.admission import Admission
-from mdr.ui.grading import Routes
-from mdr.ui.health import HealthRoutes
-from mdr.ui.metrics import Metrics
-from mdr.ui.render import Renderer
-from mdr.ui.security import Guard
-from mdr.ui.visitors import VISITOR
-from mdr.ui.watch import Watch
+from mdr.ui.door.admission import Admission
+from mdr.ui.door.guard import Guard
+from mdr.ui.door.visitors import VISITOR
+from mdr.ui.parts.render import Renderer
+from mdr.ui.search.grading import Routes
+from mdr.ui.watching.health import HealthRoutes
+from mdr.ui.watching.metrics import Metrics
+from mdr.ui.watching.watch import Watch
 from mdr.workbench import SAMPLE
 from tests.browser.stub import StubWorkbench
 

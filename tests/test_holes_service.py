@@ -15,9 +15,9 @@ from mdr.core.campaigns import Campaign, Rules, arranged, pool
 from mdr.core.measures import evaluate_run
 from mdr.core.summary import Asked
 from mdr.errors import MissingError
-from mdr.services.grade_sources import Graded, Grading
-from mdr.services.holes import ESTIMATE, TREATMENTS, HolesService
-from mdr.services.judging import JudgingService
+from mdr.services.evaluation.grade_sources import Graded, Grading
+from mdr.services.evaluation.holes import ESTIMATE, TREATMENTS, HolesService
+from mdr.services.judging.service import JudgingService
 from mdr.settings import Settings
 from mdr.storage.judgements import JudgementStore
 from mdr.types import Hit, Qrels, Query

@@ -17,8 +17,8 @@ from huggingface_hub import constants
 from judgement_stores import event, filled, names
 
 from mdr.errors import InputError, MdrError, MismatchError, StorageError, UnavailableError
-from mdr.services.hub_copies import Copied, HubCopies
-from mdr.services.snapshots import SnapshotService, snapshots_of
+from mdr.services.hub.copies import Copied, HubCopies
+from mdr.services.judging.snapshots import SnapshotService, snapshots_of
 from mdr.settings import ROOT, Settings
 from mdr.storage.judgement_files import read_snapshot
 from mdr.storage.judgements import JudgementStore
@@ -197,7 +197,7 @@ def test_without_a_token_it_says_so(hub: Hub, app: App, monkeypatch: pytest.Monk
 def test_a_failure_in_the_background_is_told_once_and_tried_again(
     hub: Hub, app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mdr.services.snapshots._PAUSE", 0.05)
+    monkeypatch.setattr("mdr.services.judging.snapshots._PAUSE", 0.05)
     hub.trouble = [403, 403, 403]
     again = threading.Event()
 

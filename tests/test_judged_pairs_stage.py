@@ -11,7 +11,7 @@ from toy_indexes import carry_out, publish
 
 from mdr.errors import InputError, MissingError, StorageError
 from mdr.services.exports import export_judgements
-from mdr.services.judging import JudgingService
+from mdr.services.judging.service import JudgingService
 from mdr.stages.judged_pairs import GONE, NO_ANSWER, OPEN
 from mdr.storage.artefacts import Artefact, ArtefactStore
 from mdr.storage.collection import PASSAGES, QRELS, QUERIES

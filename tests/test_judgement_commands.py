@@ -15,8 +15,8 @@ from judgement_stores import event, filled, names
 from typer.testing import CliRunner
 
 from mdr.cli import app
-from mdr.services import snapshots as service
-from mdr.services.snapshots import SnapshotService
+from mdr.services.judging import snapshots as service
+from mdr.services.judging.snapshots import SnapshotService
 from mdr.settings import ROOT
 from mdr.storage.judgement_files import read_snapshot, snapshots
 from mdr.storage.judgements import JudgementStore

@@ -16,7 +16,7 @@ from judgement_stores import PASSAGE, QUERY, event, filled, mark, names, path, s
 from pyarrow import parquet
 
 from mdr.errors import InputError, MdrError, MissingError, StorageError
-from mdr.services.judging import JudgingService
+from mdr.services.judging.service import JudgingService
 from mdr.storage.judgement_files import (
     DAYS,
     NEWEST,

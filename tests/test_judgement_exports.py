@@ -13,7 +13,7 @@ from pyarrow import parquet
 from mdr.core.policies import POLICIES
 from mdr.errors import InputError
 from mdr.services.exports import export_judgements
-from mdr.services.judging import JudgingService
+from mdr.services.judging.service import JudgingService
 from mdr.storage.judgement_events import COLUMNS, JudgementEvent
 from mdr.storage.judgements import JudgementStore
 

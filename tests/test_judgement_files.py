@@ -16,7 +16,7 @@ import pytest
 from judgement_stores import event, filled, mark, names, path, store
 
 from mdr.errors import StorageError
-from mdr.services.judging import JudgingService
+from mdr.services.judging.service import JudgingService
 from mdr.settings import ROOT
 from mdr.storage import migrations
 from mdr.storage.judgement_events import COLUMNS, JudgementEvent

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mdr.core.policies import POLICIES, decide
 from mdr.errors import InputError, StorageError
-from mdr.services.judging import JudgingService
+from mdr.services.judging.service import JudgingService
 from mdr.storage.collection import PASSAGES, QRELS, QUERIES, Collection, table_writer
 from mdr.storage.judgement_events import JudgementEvent
 from mdr.storage.judgements import JudgementStore

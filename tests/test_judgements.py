@@ -15,7 +15,7 @@ import judgement_stores
 import pytest
 
 from mdr.errors import InputError, StorageError
-from mdr.services.judging import JudgingService
+from mdr.services.judging.service import JudgingService
 from mdr.settings import ROOT
 from mdr.storage.judgement_merge import add
 from mdr.storage.judgements import JudgementEvent, JudgementStore

@@ -13,14 +13,15 @@ from starlette.testclient import TestClient
 
 from mdr.core.permissions import Person
 from mdr.errors import StorageError
-from mdr.services import snapshots
-from mdr.services.hub_copies import HubCopies
+from mdr.services.hub.copies import HubCopies
+from mdr.services.judging import snapshots
 from mdr.settings import ROOT
 from mdr.storage.files import write_json
-from mdr.ui import answers, judging_routes
-from mdr.ui.answers import Answers
-from mdr.ui.judging_routes import JudgingRoutes
-from mdr.ui.render import Renderer
+from mdr.ui.judge import routes as judging_routes
+from mdr.ui.judge.routes import JudgingRoutes
+from mdr.ui.parts.render import Renderer
+from mdr.ui.search import answers
+from mdr.ui.search.answers import Answers
 from mdr.workbench import SAMPLE
 from tests.browser.stub import StubWorkbench
 

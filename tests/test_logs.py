@@ -21,8 +21,8 @@ from starlette.testclient import TestClient
 
 from mdr.settings import Settings
 from mdr.types import Event
-from mdr.ui import logs
-from mdr.ui.watch import ROUTES, Watch, route_of
+from mdr.ui.watching import logs
+from mdr.ui.watching.watch import ROUTES, Watch, route_of
 
 SECRET = "sesame opens the door"
 
@@ -74,11 +74,11 @@ def test_an_error_says_where_it_was_and_not_what_was_typed(capsys: pytest.Captur
     try:
         raise ValueError(SECRET)
     except ValueError:
-        logging.getLogger("mdr.ui.answers").exception("a search failed")
+        logging.getLogger("mdr.ui.search.answers").exception("a search failed")
     try:
         raise OSError(28, "x", "/home/ana/sesame")
     except OSError:
-        logging.getLogger("mdr.ui.answers").exception("a grade was not kept")
+        logging.getLogger("mdr.ui.search.answers").exception("a grade was not kept")
     first, second = lines(capsys)
     assert first["said"] == "a search failed" and first["trouble"].startswith("ValueError\n")
     assert "test_logs.py" in first["trouble"] and "sesame" not in json.dumps([first, second])

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mdr.settings import ROOT
-from mdr.ui.guide_page import _body
-from mdr.ui.markdown import markdown
+from mdr.ui.guide.page import _body
+from mdr.ui.parts.markdown import markdown
 
 SAFE = {"p", "em", "strong", "a", "ul", "ol", "li", "code", "pre", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "br"}
 SAFE |= {"blockquote", "table", "thead", "tbody", "tr", "th", "td"}

@@ -11,7 +11,7 @@ from toy_mining import given, given_in, mine
 
 from mdr.core.mining import EMPTY, LONG, NO_AGREEMENT, NO_PASSAGES, NOT_FOUND
 from mdr.errors import InputError, MismatchError, MissingError
-from mdr.services.pair_reports import load
+from mdr.services.training_data.reports import load
 from mdr.storage.artefacts import Artefact, ArtefactStore
 from mdr.storage.collection import PASSAGES, QRELS, QUERIES
 from mdr.storage.pairs import PAIRS, Pairs

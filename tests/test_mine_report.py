@@ -14,7 +14,7 @@ from mdr.core.mining import NO_AGREEMENT, NO_PASSAGES
 from mdr.errors import MismatchError
 from mdr.pipeline import Recipe, Step
 from mdr.recipes.baselines import indexes, prepare
-from mdr.services.pair_reports import load, markdown
+from mdr.services.training_data.reports import load, markdown
 from mdr.settings import ROOT, Settings
 from mdr.storage.artefacts import Artefact, ArtefactStore
 from mdr.storage.collection import Collection

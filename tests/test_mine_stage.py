@@ -9,7 +9,7 @@ from toy_indexes import LANGS, ToyEncoder, ToyEngines, passages, queries
 from toy_mining import given, given_in, mine, qrels
 
 from mdr.core.mining import NOT_RECIPROCAL
-from mdr.services.pair_reports import load, markdown
+from mdr.services.training_data.reports import load, markdown
 from mdr.stages import miner
 from mdr.storage.artefacts import Artefact, ArtefactStore
 from mdr.storage.collection import QRELS

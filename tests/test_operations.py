@@ -12,8 +12,8 @@ from pydantic import SecretStr
 from mdr.core.permissions import NOBODY
 from mdr.settings import ROOT, Settings
 from mdr.types import Passage, Query
-from mdr.ui.admission import Admission
-from mdr.ui.metrics import Metrics
+from mdr.ui.door.admission import Admission
+from mdr.ui.watching.metrics import Metrics
 from mdr.workbench import SAMPLE
 from tests.browser.stub import StubWorkbench
 

@@ -15,9 +15,9 @@ from mdr.core.permissions import MACHINE, Person
 from mdr.errors import InputError
 from mdr.settings import ROOT, Settings
 from mdr.ui.app import greeting
-from mdr.ui.render import Renderer
-from mdr.ui.sign_in_page import SignInPage
-from mdr.ui.visitors import who
+from mdr.ui.door.sign_in import SignInPage
+from mdr.ui.door.visitors import who
+from mdr.ui.parts.render import Renderer
 from mdr.workbench import Workbench
 from tests.door import PASSWORD, cheap_hashes, guarded  # noqa: F401
 

@@ -24,15 +24,15 @@ from mdr.core.permissions import (
     require,
 )
 from mdr.errors import MdrError, NotAllowedError
-from mdr.services.campaigns import Plan
+from mdr.services.campaigns.service import Plan
 from mdr.services.exports import export_judgements
 from mdr.settings import ROOT
 from mdr.types import Passage, Query
-from mdr.ui.evaluate_routes import EvaluationRoutes
-from mdr.ui.grading import Routes
-from mdr.ui.judging_routes import JudgingRoutes
-from mdr.ui.render import Renderer
-from mdr.ui.runs_routes import RunsRoutes
+from mdr.ui.evaluate.routes import EvaluationRoutes
+from mdr.ui.judge.routes import JudgingRoutes
+from mdr.ui.parts.render import Renderer
+from mdr.ui.runs.routes import RunsRoutes
+from mdr.ui.search.grading import Routes
 from mdr.workbench import SAMPLE
 from tests.browser.stub import StubWorkbench
 from tests.door import PASSWORD, cheap_hashes, client_of, guarded  # noqa: F401

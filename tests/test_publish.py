@@ -18,7 +18,7 @@ from model_push import FILES, REPO, TOKEN, Hub, hub, model
 from streams import ended
 
 from mdr.errors import InputError, MdrError, MismatchError, MissingError, ModelError, UnavailableError
-from mdr.services import publish
+from mdr.services.hub import publish
 from mdr.types import Event
 
 __all__ = ["hub", "model"]  # fixtures

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from mdr.cli import app
 from mdr.errors import MissingError
-from mdr.services import publish
+from mdr.services.hub import publish
 from mdr.settings import Settings
 from mdr.storage.artefacts import ArtefactStore
 

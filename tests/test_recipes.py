@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from mdr.errors import InputError, MissingError
 from mdr.recipes.methods import METHODS, recipe
 from mdr.recipes.page import LABELLED, MIXED, TARGET, TEXTS, WILD
 from mdr.recipes.scales import SCALES, scale
-from mdr.services import reproduction
+from mdr.services.runs import reproduction
 from mdr.settings import Settings
 from mdr.storage.artefacts import ArtefactStore
 from mdr.storage.evaluation import write_evaluation
@@ -34,6 +35,7 @@ def test_every_variant_is_whole(method: str, variant: str, size: str) -> None:
     made = recipe(method, scale(size, DATA), variant, seed=3)
     pipeline.check(made)
     assert pipeline.recipe_from_data(made.as_data()) == made
+    assert re.fullmatch(r"[\w.-]{1,100}", reproduction.run_name(method, size, variant, 3)), "what a run may be called"
     measured = [step for step in made.steps if step.stage == "evaluate"]
     assert len(measured) >= 2 and all(step.inputs["collection"] in (TARGET, MIXED) for step in measured)
 

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from mdr.core.languages import LANGUAGES
 from mdr.ports import Guess
-from mdr.services.judging import GRADES
-from mdr.services.search import Answer, Found, Side
+from mdr.services.judging.service import GRADES
+from mdr.services.search.service import Answer, Found, Side
 from mdr.settings import ROOT
 from mdr.types import Passage, Query, Term
-from mdr.ui.address import System
-from mdr.ui.answers import Card, Column, Versions
-from mdr.ui.render import EXCERPT, SCRIPTS, Renderer, pieces, shown
-from mdr.ui.visible import visible
+from mdr.ui.parts.render import EXCERPT, SCRIPTS, Renderer, pieces, shown
+from mdr.ui.parts.visible import visible
+from mdr.ui.search.address import System
+from mdr.ui.search.answers import Card, Column, Versions
 
 render = Renderer(ROOT / "assets")
 

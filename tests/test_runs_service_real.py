@@ -13,8 +13,8 @@ from mdr.cli.run_events import recording
 from mdr.core.permissions import Person
 from mdr.core.summary import Asked, averages
 from mdr.errors import InputError, MissingError
-from mdr.services.run_diff import diff, flat, gain
-from mdr.services.runs import Runs
+from mdr.services.runs.diff import diff, flat, gain
+from mdr.services.runs.service import Runs
 from mdr.settings import Settings
 from mdr.storage.artefacts import Artefact, ArtefactStore
 from mdr.storage.evaluation import write_evaluation

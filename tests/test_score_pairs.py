@@ -8,7 +8,7 @@ from toy_indexes import without
 from toy_scoring import TEXTS, given, hits, judge, pair, paired
 
 from mdr.errors import MismatchError
-from mdr.services.pair_reports import load
+from mdr.services.training_data.reports import load
 from mdr.stages.score import FEW, NO_ANSWER
 from mdr.storage.artefacts import Artefact, ArtefactStore
 from mdr.storage.pairs import Pairs

@@ -18,7 +18,7 @@ from mdr.engines.cached_generator import CachedGenerator
 from mdr.errors import MismatchError, MissingError
 from mdr.pipeline import Recipe, Step
 from mdr.recipes.baselines import indexes, prepare
-from mdr.services.pair_reports import load, markdown
+from mdr.services.training_data.reports import load, markdown
 from mdr.settings import Settings
 from mdr.stages import score
 from mdr.storage.artefacts import Artefact, ArtefactStore

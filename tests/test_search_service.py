@@ -11,7 +11,7 @@ import pytest
 
 from mdr.errors import InputError, MdrError, MissingError
 from mdr.ports import Guess
-from mdr.services.search import MOST, SearchService, Side
+from mdr.services.search.service import MOST, SearchService, Side
 from mdr.storage.collection import PASSAGES, QRELS, QUERIES, Collection, table_writer
 from mdr.types import Hit, Passage, Query, Ranking, Term
 

@@ -15,9 +15,9 @@ from starlette.testclient import TestClient
 
 from mdr.errors import StorageError
 from mdr.settings import Settings
-from mdr.ui import security_body
-from mdr.ui.security_headers import hashes
-from mdr.ui.visitors import SESSION, VISITOR, who
+from mdr.ui.door import body as security_body
+from mdr.ui.door.headers import hashes
+from mdr.ui.door.visitors import SESSION, VISITOR, who
 from mdr.workbench import Workbench
 from tests.door import guarded
 
@@ -180,7 +180,7 @@ def test_a_space_may_be_framed_by_the_hub(tmp_path: Path) -> None:
 
 def test_newcomers_are_told_apart_by_where_they_come_from(tmp_path: Path) -> None:
     """Behind the hub's proxy, by the address that it appends; what stands before that anybody can write."""
-    from mdr.ui.visitors import address
+    from mdr.ui.door.visitors import address
 
     scope = {"type": "http", "client": ("10.0.0.1", 1), "headers": [(b"x-forwarded-for", b"9.9.9.9, 192.0.2.1")]}
     assert address(Request(scope), framed=True) == "192.0.2.1"

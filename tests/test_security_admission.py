@@ -14,9 +14,9 @@ from mdr.core.permissions import Person
 from mdr.core.stopping import still_wanted
 from mdr.errors import BusyError, StoppedError
 from mdr.settings import Settings
-from mdr.ui import admission as module
-from mdr.ui.admission import RATES, Admission, kind, limits
-from mdr.ui.admission_line import Limits, Place, Turns
+from mdr.ui.door import admission as module
+from mdr.ui.door.admission import RATES, Admission, kind, limits
+from mdr.ui.door.line import Limits, Place, Turns
 
 SEARCH = "/gradio_api/run/predict"
 

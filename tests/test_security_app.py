@@ -15,7 +15,7 @@ import pytest
 
 from mdr.core.permissions import MACHINE
 from mdr.ui.app import PAGES, serve
-from mdr.ui.security import CLOSED
+from mdr.ui.door.guard import CLOSED
 from tests.browser.stub import StubWorkbench
 from tests.door import PASSWORD, cheap_hashes  # noqa: F401
 

@@ -12,8 +12,8 @@ import pytest
 from judgement_stores import event, filled
 
 from mdr.errors import MissingError, StorageError, UnavailableError
-from mdr.services import snapshots as module
-from mdr.services.snapshots import SnapshotService, ask_for_snapshot
+from mdr.services.judging import snapshots as module
+from mdr.services.judging.snapshots import SnapshotService, ask_for_snapshot
 from mdr.storage.disks import outlives_container
 from mdr.storage.judgement_files import read_snapshot, snapshots
 from mdr.storage.judgements import JudgementStore

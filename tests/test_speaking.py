@@ -10,8 +10,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from mdr.ui.speaking import CHOSEN, Speaking, in_language, routes, wanted
-from mdr.ui.words import _, speaking
+from mdr.ui.words.catalogue import _, speaking
+from mdr.ui.words.speaking import CHOSEN, Speaking, in_language, routes, wanted
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import pytest
 
 from mdr.core.stopping import still_wanted, wanted
 from mdr.errors import StoppedError
-from mdr.services.search import Answer
+from mdr.services.search.service import Answer
 from mdr.ui.app import serve
 from tests.browser.stub import StubWorkbench
 

@@ -10,11 +10,11 @@ from pair_data import Made
 
 from mdr.core.permissions import NOBODY, Person
 from mdr.errors import InputError, MissingError
-from mdr.services.judging import JudgingService
-from mdr.services.pair_data import thread_data
-from mdr.services.pair_rows import PairRef
-from mdr.services.pair_verdicts import ANSWERS, CAMPAIGN, DOES_NOT, PairVerdicts
-from mdr.services.threads import Learned, Thread
+from mdr.services.judging.service import JudgingService
+from mdr.services.training_data.data import thread_data
+from mdr.services.training_data.rows import PairRef
+from mdr.services.training_data.threads import Learned, Thread
+from mdr.services.training_data.verdicts import ANSWERS, CAMPAIGN, DOES_NOT, PairVerdicts
 from mdr.storage.judgements import JudgementStore
 from mdr.storage.pairs import Pairs
 from mdr.training.sources import split_off

@@ -11,8 +11,8 @@ import pytest
 from pair_data import Made
 
 from mdr.errors import InputError, MissingError
-from mdr.services.pair_rows import PairRef, score_of
-from mdr.services.training_data import Taught, TrainingData
+from mdr.services.training_data.browsing import Taught, TrainingData
+from mdr.services.training_data.rows import PairRef, score_of
 from mdr.storage import tables
 from mdr.storage.pair_browser import PAIR_TABLES, PairBrowser, PairFilter
 from mdr.storage.pairs import Pair, Pairs, PairWriter, Scored

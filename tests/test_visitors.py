@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from starlette.requests import Request
 
-from mdr.ui.visitors import here
+from mdr.ui.door.visitors import here
 
 
 def request(client: str, headers: dict[str, str], version: str = "1.1") -> Request:

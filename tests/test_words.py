@@ -19,10 +19,10 @@ from markupsafe import Markup
 from mdr.core.permissions import NEEDED
 from mdr.errors import InputError
 from mdr.settings import ROOT, Settings
-from mdr.ui import words
-from mdr.ui.render import Renderer, script, tongue
-from mdr.ui.troubles import SENTENCES, told
-from mdr.ui.words import CATALOGUES, SPOKEN, _, language_name, many, marked, speaking
+from mdr.ui.parts.render import Renderer, script, tongue
+from mdr.ui.words import catalogue as words
+from mdr.ui.words.catalogue import CATALOGUES, SPOKEN, _, language_name, many, marked, speaking
+from mdr.ui.words.troubles import SENTENCES, told
 
 KEYWORDS: dict[str, Any] = {**DEFAULT_KEYWORDS, "N_": None, "NN_": (1, 2), "many": (1, 2), "i18n": None}
 FOREIGN = [code for code in SPOKEN if code != words.ENGLISH]

@@ -14,7 +14,7 @@ from streams import ended
 
 from mdr import pipeline
 from mdr.pipeline import Recipe, Step
-from mdr.services.evaluation import load
+from mdr.services.evaluation.tables import load
 from mdr.storage.artefacts import Artefact, ArtefactStore
 from mdr.storage.collection import ANSWERS, PASSAGES, QRELS, QUERIES
 from mdr.storage.evaluation import Evaluation

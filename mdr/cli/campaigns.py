@@ -56,7 +56,7 @@ def make(
 ) -> Report:
     """Make a campaign from runs or a list; it takes judgements at once, and never changes."""
     from mdr.core.campaigns import Rules
-    from mdr.services.campaigns import Plan
+    from mdr.services.campaigns.service import Plan
 
     if run and pairs:
         raise InputError("a campaign is over runs or over a list, not both", "leave out --run or --list")

@@ -14,7 +14,7 @@ from mdr.cli.output import Report, counted, table
 from mdr.core.policies import POLICIES
 
 if TYPE_CHECKING:
-    from mdr.services.comparison import ManyQuestions, OneQuestion
+    from mdr.services.evaluation.comparison import ManyQuestions, OneQuestion
 
 _SYSTEM = "bm25, dense or hybrid; with :RUN, as a named run has it."
 _SHOWN = 10
@@ -37,8 +37,8 @@ def compare(
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="Passages of each system, for one question.")] = 10,
 ) -> Report:
     """Compare two systems: passage by passage on one question, or on all questions with a paired test."""
-    from mdr.services.comparison_data import many_as_data, one_as_data
-    from mdr.services.grade_sources import Grading
+    from mdr.services.evaluation.comparison_data import many_as_data, one_as_data
+    from mdr.services.evaluation.grade_sources import Grading
 
     grading = Grading(source=grades, policy=policy)  # type: ignore[arg-type]  # checked where it is used
     comparing = desk.bench.comparing(name)

@@ -19,7 +19,7 @@ from mdr.errors import InputError
 from mdr.formats import FORMATS
 
 if TYPE_CHECKING:
-    from mdr.services.search import Answer, Found
+    from mdr.services.search.service import Answer, Found
     from mdr.storage.artefacts import Artefact
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The collection's name.")]

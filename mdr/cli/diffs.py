@@ -14,7 +14,7 @@ from mdr.core.summary import MACRO
 from mdr.errors import MissingError
 
 if TYPE_CHECKING:
-    from mdr.services.run_diff import Gain
+    from mdr.services.runs.diff import Gain
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's name; `mdr status` lists them.")]
 
@@ -32,7 +32,7 @@ def diff(
     measure: Annotated[str, typer.Option(help="Measure of the gain; without: the first of both.")] = "",
 ) -> Report:
     """Say which settings of two runs differ, and what that changed per language."""
-    from mdr.services import run_diff
+    from mdr.services.runs import diff as run_diff
 
     store = desk.bench.store
     found = run_diff.diff(store, left, right)

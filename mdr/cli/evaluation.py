@@ -14,7 +14,7 @@ from mdr.cli.desk import Desk, add_command
 from mdr.cli.output import Report, table
 
 if TYPE_CHECKING:
-    from mdr.services.evaluation import Cell
+    from mdr.services.evaluation.tables import Cell
     from mdr.storage.evaluation import Evaluation
 
 
@@ -40,7 +40,7 @@ def evaluate(
 ) -> Report:
     """Measure BM25, dense and hybrid search on a collection with grades, per language."""
     from mdr.recipes.baselines import EVALUATION
-    from mdr.services.evaluation import load
+    from mdr.services.evaluation.tables import load
 
     options: dict[str, Any] = {"split": split, "dev_split": dev_split, "langs": lang, "measures": measure}
     given = {key: value for key, value in options.items() if value}
@@ -57,7 +57,7 @@ def report(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of printing.")] = None,
 ) -> Report:
     """Write evaluations as a Markdown page, with the commands that made them."""
-    from mdr.services.report import report as page
+    from mdr.services.evaluation.report import report as page
 
     text = page(desk.bench.store, names)
     if out is None:
@@ -68,8 +68,8 @@ def report(
 
 def _tables(evaluation: Evaluation) -> Iterator[RenderableType]:
     """For each measure a row per language and a column per system."""
-    from mdr.services.evaluation import SURE
-    from mdr.services.evaluation import table as averages
+    from mdr.services.evaluation.tables import SURE
+    from mdr.services.evaluation.tables import table as averages
 
     for measure in evaluation.measures:
         its = averages(evaluation, measure)

@@ -15,7 +15,7 @@ from mdr.cli.output import Report, counted, size, table
 from mdr.errors import InUseError, MissingError
 
 if TYPE_CHECKING:
-    from mdr.services.hub_copies import Copied
+    from mdr.services.hub.copies import Copied
     from mdr.storage.judgement_merge import Merged
 
 _SOURCE = "A snapshot (.parquet), a judgement file (.duckdb), or a folder of snapshots, for its newest whole one."
@@ -126,7 +126,7 @@ WORKS: Mapping[str, Callable[..., Report]] = {
 
 def _snapshot(desk: Desk) -> Path:
     """One that holds all there is now; taken by whichever process has the judgement file open."""
-    from mdr.services.snapshots import ask_for_snapshot
+    from mdr.services.judging.snapshots import ask_for_snapshot
 
     path = None
     if desk.settings.judgements.exists():

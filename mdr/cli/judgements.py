@@ -19,9 +19,9 @@ from mdr.errors import MissingError
 
 if TYPE_CHECKING:
     from mdr.core.significance import Interval
-    from mdr.services.agreement import Agreement, Judge
-    from mdr.services.evaluation import Cell
-    from mdr.services.holes import HolesReport
+    from mdr.services.evaluation.holes import HolesReport
+    from mdr.services.evaluation.tables import Cell
+    from mdr.services.judging.agreement import Agreement, Judge
 
 Campaign = Annotated[str, typer.Option(help="The campaign's id; without: all judgements.")]
 
@@ -138,7 +138,7 @@ def holes(
 ) -> Report:
     """Measure an evaluation by people's grades, by every way of treating what nobody judged."""
     from mdr.core.measures import measure as measure_of
-    from mdr.services.grade_sources import Grading
+    from mdr.services.evaluation.grade_sources import Grading
 
     with _judged(desk):
         measuring = desk.bench.measuring(name)
@@ -150,7 +150,7 @@ def holes(
 
 def _holes(found: HolesReport) -> Iterator[RenderableType]:
     from mdr.core.summary import MACRO
-    from mdr.services.holes import TREATMENTS
+    from mdr.services.evaluation.holes import TREATMENTS
 
     treatments = next(iter(found.cells.values()))
     rows = [(name, *(_cell(its[name][MACRO]) for its in found.cells.values()), TREATMENTS[name]) for name in treatments]

@@ -33,7 +33,7 @@ def doctor(
     online: Annotated[bool, typer.Option("--online", help="Also see whether the model hub can be reached.")] = False,
 ) -> Report:
     """Look this machine over: Java, precision, threads, GPU, disk, models; with what to do where something is wrong."""
-    from mdr.services.doctor import examine
+    from mdr.services.machine.doctor import examine
 
     findings, shown = [], []
     for finding in examine(desk.settings, desk.bench, online=online):

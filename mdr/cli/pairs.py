@@ -13,8 +13,8 @@ from mdr.cli.desk import Desk, add_command
 from mdr.cli.output import Report, counted, table, visible
 
 if TYPE_CHECKING:
-    from mdr.services.pair_rows import Row
-    from mdr.services.threads import Learned, Named, System, Thread
+    from mdr.services.training_data.rows import Row
+    from mdr.services.training_data.threads import Learned, Named, System, Thread
 
 
 def register(app: typer.Typer) -> None:
@@ -38,8 +38,8 @@ def pairs(
     """List what steps mined, wrote, scored and dropped; or a page of what one of them did."""
     if not source:
         return _sources(desk, passage)
-    from mdr.services import pair_reports
-    from mdr.services.pair_data import row_data
+    from mdr.services.training_data import reports as pair_reports
+    from mdr.services.training_data.data import row_data
     from mdr.storage.pair_browser import PairFilter
 
     data = desk.bench.training_data
@@ -89,8 +89,8 @@ def thread(
     pair: Annotated[str, typer.Argument(metavar="PAIR", help="RECIPE/TABLE/ROW, as `mdr pairs` lists them.")],
 ) -> Report:
     """Follow a training pair: what proposed it, which rules it passed, what learned from it, where it ranks now."""
-    from mdr.services.pair_data import thread_data
-    from mdr.services.pair_rows import PairRef
+    from mdr.services.training_data.data import thread_data
+    from mdr.services.training_data.rows import PairRef
 
     threads = desk.bench.threads
     found = threads.thread(PairRef.parse(pair))

@@ -24,7 +24,7 @@ def push(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be uploaded.")] = False,
 ) -> Report:
     """Upload a model to the hub; the token is that of HF_TOKEN."""
-    from mdr.services import publish
+    from mdr.services.hub import publish
 
     folder = publish.model_of(desk.bench.store, model, step)
     pushed = desk.watch(publish.push(folder, to, private=private, dry_run=dry_run))

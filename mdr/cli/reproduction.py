@@ -50,7 +50,7 @@ def reproduce(
 ) -> Report:
     """Run a method with its variants over several seeds, and show what each part is worth."""
     from mdr.recipes import scales
-    from mdr.services import reproduction
+    from mdr.services.runs import reproduction
 
     folder = _folder(desk, scale, data)
     recipes = list(reproduction.recipes(method, scale, folder, seeds=range(seeds), variants=variant or ()))
@@ -71,8 +71,8 @@ def _folder(desk: Desk, scale: str, data: Path | None) -> Path:
 
 
 def _plan(desk: Desk, recipes: Sequence[tuple[str, Recipe]], sized: Sized, on: str) -> Report:
-    from mdr.services.estimates import DEVICES
-    from mdr.services.reproduction import planned
+    from mdr.services.runs.estimates import DEVICES
+    from mdr.services.runs.reproduction import planned
 
     if on not in DEVICES:
         raise InputError(f"there are no estimates for {on!r}", f"there are some for {', '.join(DEVICES)}")

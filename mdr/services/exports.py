@@ -14,8 +14,8 @@ from mdr.core.permissions import require
 from mdr.errors import InputError, MissingError
 from mdr.formats.trec import read_run, write_qrels, write_run
 from mdr.formats.writing import new_folder, text_file
-from mdr.services.evaluation import load
-from mdr.services.judging import JudgingService
+from mdr.services.evaluation.tables import load
+from mdr.services.judging.service import JudgingService
 from mdr.stages.questions import questions
 from mdr.storage.artefacts import Artefact
 from mdr.storage.collection import Collection

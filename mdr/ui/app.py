@@ -18,11 +18,11 @@ from mdr.cli.progress import telling
 from mdr.errors import InputError, StorageError
 from mdr.settings import Settings
 from mdr.types import Query
-from mdr.ui import logs
 from mdr.ui.ending import end, end_at_once_when_told, leave, until_told
-from mdr.ui.examples import examples
-from mdr.ui.render import Renderer
-from mdr.ui.words import N_
+from mdr.ui.parts.examples import examples
+from mdr.ui.parts.render import Renderer
+from mdr.ui.watching import logs
+from mdr.ui.words.catalogue import N_
 from mdr.workbench import SAMPLE, Workbench
 
 if TYPE_CHECKING:
@@ -48,13 +48,13 @@ class Page(NamedTuple):
 
 
 PAGES = (
-    Page(N_("Search"), "", "search_page", "SearchPage"),
-    Page(N_("Compare"), "compare", "compare_page", "ComparePage"),
-    Page(N_("Evaluate"), "evaluate", "evaluate_page", "EvaluatePage"),
-    Page(N_("Judge"), "judge", "judge_page", "JudgePage"),
-    Page(N_("Training data"), "training-data", "training_data_page", "TrainingDataPage"),
-    Page(N_("Runs"), "runs", "runs_page", "RunsPage"),
-    Page(N_("Guide"), "guide", "guide_page", "GuidePage"),
+    Page(N_("Search"), "", "search.page", "SearchPage"),
+    Page(N_("Compare"), "compare", "compare.page", "ComparePage"),
+    Page(N_("Evaluate"), "evaluate", "evaluate.page", "EvaluatePage"),
+    Page(N_("Judge"), "judge", "judge.page", "JudgePage"),
+    Page(N_("Training data"), "training-data", "training_data.page", "TrainingDataPage"),
+    Page(N_("Runs"), "runs", "runs.page", "RunsPage"),
+    Page(N_("Guide"), "guide", "guide.page", "GuidePage"),
 )
 """To add a page, add a row; the first is where the app opens."""
 
@@ -85,21 +85,21 @@ def serve(workbench: Workbench, collection: str = SAMPLE) -> gr.Blocks:
     from gradio.themes.utils.fonts import Font
     from starlette.middleware import Middleware
 
-    from mdr.ui.admission import Admission, limits
-    from mdr.ui.evaluate_routes import EvaluationRoutes
-    from mdr.ui.explaining import Explaining
-    from mdr.ui.grading import Routes
-    from mdr.ui.health import HealthRoutes
-    from mdr.ui.judging_routes import JudgingRoutes
-    from mdr.ui.metrics import Metrics
-    from mdr.ui.runs_routes import RunsRoutes
-    from mdr.ui.security import Guard
-    from mdr.ui.security_fetch import forbid_fetching
-    from mdr.ui.sign_in_page import SignInPage
-    from mdr.ui.speaking import Speaking
-    from mdr.ui.speaking import routes as language_routes
-    from mdr.ui.training_data_routes import TrainingDataRoutes
-    from mdr.ui.watch import Watch
+    from mdr.ui.door.admission import Admission, limits
+    from mdr.ui.door.fetch import forbid_fetching
+    from mdr.ui.door.guard import Guard
+    from mdr.ui.door.sign_in import SignInPage
+    from mdr.ui.evaluate.routes import EvaluationRoutes
+    from mdr.ui.judge.routes import JudgingRoutes
+    from mdr.ui.runs.routes import RunsRoutes
+    from mdr.ui.search.explaining import Explaining
+    from mdr.ui.search.grading import Routes
+    from mdr.ui.training_data.routes import TrainingDataRoutes
+    from mdr.ui.watching.health import HealthRoutes
+    from mdr.ui.watching.metrics import Metrics
+    from mdr.ui.watching.watch import Watch
+    from mdr.ui.words.speaking import Speaking
+    from mdr.ui.words.speaking import routes as language_routes
 
     settings, render = workbench.settings, Renderer(workbench.settings.assets)
     admission = Admission(limits(settings))
@@ -210,7 +210,7 @@ def settle() -> None:
 def greeting(workbench: Workbench, url: str, *, shown: bool) -> list[str]:
     """What the terminal says when the app is there. Its owner's link is for eyes only: where nobody looks on, what is
     said is kept in some log, which others may read; and a Space knows its owner otherwise."""
-    from mdr.ui.sign_in_page import OWNER_LINK
+    from mdr.ui.door.sign_in import OWNER_LINK
 
     lines = [f"mdr is at {url}/"]
     if shown and not workbench.settings.space_id:

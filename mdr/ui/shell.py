@@ -14,7 +14,7 @@ import gradio as gr
 from gradio.components import Component
 from gradio.i18n import I18nData
 
-from mdr.ui.words import _, language, script_words
+from mdr.ui.words.catalogue import _, language, script_words
 
 _WRITTEN = "__i18n__"
 

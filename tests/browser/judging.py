@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 from mdr.core.campaigns import Campaign, Rules
 from mdr.core.permissions import MACHINE
-from mdr.services.campaigns import Plan
-from mdr.ui.visitors import SESSION
+from mdr.services.campaigns.service import Plan
+from mdr.ui.door.visitors import SESSION
 from mdr.workbench import SAMPLE
 from tests.browser.stub import StubWorkbench
 

@@ -18,7 +18,7 @@ from typing import cast
 import numpy as np
 
 from mdr.ports import Guess, Matrix, Tokens
-from mdr.services.search import SearchService
+from mdr.services.search.service import SearchService
 from mdr.settings import Settings
 from mdr.storage.artefacts import Artefact
 from mdr.storage.collection import PASSAGES, QRELS, QUERIES, Collection, table_writer

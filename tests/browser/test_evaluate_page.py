@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
-from mdr.services.grade_sources import Grading
+from mdr.services.evaluation.grade_sources import Grading
 from mdr.workbench import SAMPLE
 from tests.browser.conftest import SCREENSHOTS
 from tests.browser.judging import sign_in

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mdr.core.campaigns import Campaign, Rules
-from mdr.ui.render import tongue
+from mdr.ui.parts.render import tongue
 from mdr.workbench import SAMPLE
 from tests.browser.conftest import SCREENSHOTS
 from tests.browser.judging import Judge, campaign, open_campaign, press, saved, shown, sign_in

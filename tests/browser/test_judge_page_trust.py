@@ -8,7 +8,7 @@ import pytest
 
 from mdr.core.campaigns import Rules
 from mdr.core.permissions import MACHINE, Person
-from mdr.services.campaigns import Plan
+from mdr.services.campaigns.service import Plan
 from mdr.workbench import SAMPLE
 from tests.browser.judging import campaign, open_campaign, press, saved, shown, sign_in
 from tests.browser.stub import HOSTILE, StubWorkbench

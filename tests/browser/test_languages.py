@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from mdr.ui.words import _, speaking
+from mdr.ui.words.catalogue import _, speaking
 from tests.browser.asking import CAT
 
 Visit = Callable[..., Any]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from mdr.services.judging import GRADES
-from mdr.ui.visitors import VISITOR
+from mdr.services.judging.service import GRADES
+from mdr.ui.door.visitors import VISITOR
 from tests.browser.asking import CAT
 from tests.browser.stub import StubWorkbench
 from tests.browser.visiting import Visit

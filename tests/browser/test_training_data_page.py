@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from mdr.services.pair_verdicts import CAMPAIGN
+from mdr.services.training_data.verdicts import CAMPAIGN
 from tests.browser.conftest import SCREENSHOTS
 from tests.browser.stub import HOSTILE, StubWorkbench
 from tests.browser.test_search_looks import CONTRASTS

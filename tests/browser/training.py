@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mdr.ports import Retriever
-from mdr.services.search import SearchService
+from mdr.services.search.service import SearchService
 from mdr.stages.mining_report import Labels, mining_report
 from mdr.stages.tally import REPORT
 from mdr.storage.artefacts import Artefact

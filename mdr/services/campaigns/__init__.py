@@ -1,0 +1,1 @@
+"""What is to be judged by whom, and how it comes along."""

@@ -1,0 +1,1 @@
+"""How good systems are: by which measure, by whose grades, one against another."""

@@ -1,0 +1,1 @@
+"""What all pages and their routes are made of."""

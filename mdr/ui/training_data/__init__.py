@@ -1,0 +1,1 @@
+"""What the page "Training data" is made of."""

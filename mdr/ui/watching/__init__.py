@@ -1,0 +1,1 @@
+"""How the server does: for machines that ask, and in the log."""
