@@ -91,8 +91,14 @@ class Page:
         return name
 
     def recipe(self) -> Recipe:
-        """What was written down."""
-        return Recipe(self._name, tuple(self._steps))
+        """What was written down, without material that nothing takes in."""
+        material, taken = {step.name for step in self._scale.material}, set[str]()
+        kept: list[Step] = []
+        for step in reversed(self._steps):
+            if step.name in taken or step.name not in material:
+                kept.append(step)
+                taken.update(step.inputs.values())
+        return Recipe(self._name, tuple(reversed(kept)))
 
     def known(self, *places: str) -> dict[str, str]:
         """Those of the places that there is material for, as inputs."""

@@ -11,6 +11,8 @@ from urllib.parse import quote
 import pytest
 from stand_in import stand_in
 
+from mdr.recipes.methods import recipe
+from mdr.recipes.scales import scale
 from tests.browser.conftest import SCREENSHOTS
 from tests.browser.test_search_looks import CONTRASTS
 from tests.browser.training import PairsWorkbench, Visit, browse, pairs, pairs_address
@@ -160,7 +162,9 @@ def test_programs_can_start_watch_and_cancel(
     job = client.predict(recipe="lestm", api_name="/run_start")
     assert (job["recipe"], job["name"], job["state"]) == ("lestm", "lestm.demo.whole.0", "queued")
     watched = client.predict(job=job["id"], api_name="/run_watch")
-    assert len(watched["steps"]) == 20 and watched["steps"][-1]["state"] == "waiting"
+    steps = recipe("lestm", scale("demo", pairs.settings.sample)).steps
+    assert [step["name"] for step in watched["steps"]] == [step.name for step in steps]
+    assert watched["steps"][-1]["state"] == "waiting"
     client.predict(job=job["id"], api_name="/run_cancel")
     assert pairs.runs.jobs.wait(60)
     assert client.predict(job=job["id"], api_name="/run_watch")["state"] == "stopped"
