@@ -26,6 +26,7 @@ from mdr.core.filters import (
     percentiles,
     read,
     repeated,
+    stuttered,
     text_fault,
     words,
 )
@@ -70,6 +71,25 @@ def test_the_copied_stretch_is_the_longest_there_is(question: list[str], passage
 
 def test_part_of_a_word_is_no_copy() -> None:
     assert copied(["nil", "e"], ["nile", "es"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [
+        ("Je, elektroni ni nini?", 0),
+        ("Oranko orang-orang ja bora bora?", 0),
+        ("who wrote knock knock knockin' on heaven's door", 0.375),
+        ("sema sema semaulterulterulter", 1),
+        ("딱딱딱 므밸", 0.6),
+        ("तर तर तर क्या", 0.5),
+        ("what is nini ni nini ni?", 0.6),
+        ("", 0),
+    ],
+)
+def test_pieces_said_again_and_again_are_a_stutter(text: str, share: float) -> None:
+    assert stuttered(text) == pytest.approx(share, abs=0.1)
+    seen = read(Query("q", "en", text), [], "en", "en")
+    assert seen.repeated >= stuttered(text)
 
 
 @given(st.lists(st.sampled_from("ab"), max_size=9))

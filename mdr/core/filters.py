@@ -65,6 +65,7 @@ class Reading(NamedTuple):
     """The language that it seems to be in; "" where that is not clear."""
     copied: float
     repeated: float
+    """By words that came before, or by pieces said again and again."""
 
 
 def words(text: str) -> Words:
@@ -99,7 +100,7 @@ def read(question: Query, passage: Words, lang: str, guess: str) -> Reading:
         question.lang == lang,
         guess,
         copied(own, passage),
-        repeated(own),
+        max(repeated(own), stuttered(question.text[:QUERY_LIMIT])),
     )
 
 
@@ -126,6 +127,25 @@ def repeated(question: Words, length: int = 2) -> float:
     """
     runs = [tuple(question[start : start + length]) for start in range(len(question) - length + 1)]
     return (len(runs) - len(set(runs))) / max(1, len(runs))
+
+
+_STUTTER = re.compile(
+    r"(\S{3,16}?)(?:\s*\1){2,}|(\S{2})(?:\s*\2){4,}|(?<!\S)(\S{2})(?:\s\3){2,}(?!\S)"
+    r"|([\uAC00-\uD7A3\u3400-\u9FFF])\4{2,}"
+)
+"""Three or more characters said three times; two said five times, or three times as words; a character that is a
+syllable said three times."""
+
+
+def stuttered(text: str) -> float:
+    """The share of a text's characters that say the same again and again, as small language models do: pieces of words,
+    with spaces or without.
+
+    >>> round(stuttered("what is sulasulasula"), 2), stuttered("bora bora or walla walla")
+    (0.67, 0.0)
+    """
+    said = sum(len("".join(found[0].split())) for found in _STUTTER.finditer(text))
+    return said / max(1, len("".join(text.split())))
 
 
 _TEXT_RULES: Mapping[str, Callable[[Query, Reading, Limits], bool]] = {

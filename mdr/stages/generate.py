@@ -66,7 +66,7 @@ class GenerateSettings(StageSettings):
     min_tokens: int = Field(2, ge=1, description="words, or characters where words are not spaced")
     max_characters: int = Field(300, ge=1, le=QUERY_LIMIT)
     max_copy: float = Field(0.9, ge=0, le=1, description="share of a question that is one stretch of its passage")
-    max_repetition: float = Field(0.3, ge=0, le=1, description="share of a question's word pairs that came before")
+    max_repetition: float = Field(0.3, ge=0, le=1, description="share of a question that repeats itself")
     round_trip: RoundTrip = Field("union", description="which indexes must find the passage again, if any")
     k: int = Field(3, ge=1, le=SEEN, description="the lowest rank at which it is found, among its language's passages")
     min_percentile: float = Field(0, ge=0, le=100, description="of the likelihood, within the question's language")
@@ -98,7 +98,7 @@ class _Job(NamedTuple):
 class Generate(Stage):
     """Pairs of written questions and the passages they were written for."""
 
-    name, makes, version = "generate", "pairs", 1
+    name, makes, version = "generate", "pairs", 2
     inputs = (COLLECTION,)
     optional_inputs = ("lexical", "dense", PAIRS, GENERATOR)
     settings_type = GenerateSettings
