@@ -36,6 +36,8 @@ def test_every_variant_is_whole(method: str, variant: str, size: str) -> None:
     pipeline.check(made)
     assert pipeline.recipe_from_data(made.as_data()) == made
     assert re.fullmatch(r"[\w.-]{1,100}", reproduction.run_name(method, size, variant, 3)), "what a run may be called"
+    taken = {name for step in made.steps for name in step.inputs.values()}
+    assert {step.name for step in made.steps if step.stage in ("prepare", "read-texts")} <= taken, "no idle material"
     measured = [step for step in made.steps if step.stage == "evaluate"]
     assert len(measured) >= 2 and all(step.inputs["collection"] in (TARGET, MIXED) for step in measured)
 
