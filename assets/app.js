@@ -17,9 +17,10 @@ const mdr = (() => {
 
   const make = (tag, className, text = "") => Object.assign(document.createElement(tag), { className, textContent: text });
 
-  // Read out politely by screen readers, and shown where `seen`.
+  // Read out politely by screen readers, and shown where `seen`. Outside Gradio's container no style would reach it.
   const announce = (text, seen = false) => {
-    const live = $("#mdr-live") || document.body.appendChild(Object.assign(make("div", ""), { id: "mdr-live", role: "status" }));
+    const page = $(".gradio-container") || document.body;
+    const live = $("#mdr-live") || page.appendChild(Object.assign(make("div", ""), { id: "mdr-live", role: "status" }));
     live.className = seen ? "notice" : "sr-only";
     live.textContent = text;
   };

@@ -99,6 +99,8 @@ def test_too_many_searches_are_told_to_wait(visit: Visit) -> None:
     submit(page, "zebra")
     page.wait_for_selector("#mdr-live.notice")
     assert "Wait a few seconds" in page.locator("#mdr-live").inner_text()
+    box = page.locator("#mdr-live").bounding_box()
+    assert box and page.viewport_size and box["y"] + box["height"] <= page.viewport_size["height"], "it is seen"
     page.route("**/run/predict*", lambda route: route.fulfill(status=500, json={"error": "broken"}), times=1)
     submit(page, "zebra")
     page.get_by_text("The search failed").wait_for()
