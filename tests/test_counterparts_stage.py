@@ -234,7 +234,7 @@ def test_counterparts_of_other_lists_are_refused(
     with PairWriter(folder) as writer:
         writer.passages([passage(0), passage(0, 1)])
         writer.score(Scored(Query("else", "en", "x"), ("p00", "p01"), (1.0, 0.0)))
-    with pytest.raises(InputError, match="none of 1 scored lists has a counterpart"):
+    with pytest.raises(InputError, match="none of 1 lists has a counterpart"):
         sources({"scored": given(store, folder)}, made)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from format_records import kinds, lines, read
 
-from mdr.errors import InputError, UnavailableError
+from mdr.errors import FormatError, InputError, UnavailableError
 from mdr.formats import FORMATS, export_collection, format_of
 from mdr.formats.records import Asked, Cursor, Graded, Options
 from mdr.types import Passage, Query
@@ -99,6 +99,15 @@ def test_mkqa_as_published(tmp_path: Path) -> None:
         Asked(Query("9_zh_tw", "zh", "誰")),
         Asked(Query("9_zh_hk", "zh", "邊個")),
     ]
+
+
+def test_parallel_questions(tmp_path: Path) -> None:
+    """A row has one question in several languages; the file's name says which split it is."""
+    path = lines(tmp_path / "multi.dev.jsonl", {"id": "k", "texts": {"fi": "kuka", "sw": "nani"}})
+    assert read("mkqa", path) == [Asked(Query("k_fi", "fi", "kuka"), "dev"), Asked(Query("k_sw", "sw", "nani"), "dev")]
+    lines(tmp_path / "multi.dev.jsonl", {"id": "k", "texts": "kuka"})
+    with pytest.raises(FormatError, match="texts should be an object by language"):
+        read("mkqa", path)
 
 
 def test_xor_reads_english_passages_beside_its_questions(tmp_path: Path) -> None:

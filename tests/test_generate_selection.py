@@ -14,7 +14,7 @@ from mdr.services.training_data.reports import load
 from mdr.stages.selection import Selection, select
 from mdr.storage.artefacts import Artefact, ArtefactStore
 from mdr.storage.collection import PASSAGES, QRELS, QUERIES, Collection
-from mdr.storage.pairs import Pair, Pairs, PairWriter
+from mdr.storage.pairs import Pair, Pairs, PairWriter, Scored
 from mdr.types import Query
 
 __all__ = ["given"]  # fixtures
@@ -27,6 +27,15 @@ def pairs_naming(store: ArtefactStore, name: str, counts: Mapping[str, int]) -> 
             for id, count in counts.items():
                 for number in range(count):
                     writer.add(Pair(Query(f"{id}-{number}", "en", "what"), (id,)))
+        return store.publish(draft, stage="toy", version=1, settings={}, inputs={}, fingerprints={})
+
+
+def lists_for(store: ArtefactStore, evidence: Mapping[str, Mapping[str, object]]) -> Artefact:
+    """Scored lists, each with this passage first."""
+    with store.draft("pairs", "lists") as draft:
+        with PairWriter(draft.folder) as writer:
+            for id, its in evidence.items():
+                writer.score(Scored(Query(id, "en", "what"), (id, "p30.en"), (-1.0, -2.0), its))
         return store.publish(draft, stage="toy", version=1, settings={}, inputs={}, fingerprints={})
 
 
@@ -72,11 +81,17 @@ def test_the_twin_of_a_named_passage_counts_as_named(
 ) -> None:
     collection = Collection(given["collection"].folder)
     same = {"p01.en": 0, "twin-p01.en": 0}
-    pairs = [Pair(Query("q", "en", "what"), ("twin-p01.en", "p02.en"))]
-    found = select(collection, ["en"], selection, budget=0, seed=0, pairs=pairs, same_text=same)
+    answers = ("twin-p01.en", "p02.en")
+    found = select(collection, ["en"], selection, budget=0, seed=0, answers=answers, same_text=same)
     names = {collection.ids[at] for at in found.positions}
     assert "twin-p01.en" not in names and found.positions == sorted(found.positions) and found.repeated == 1
     assert ("p01.en" in names) and (selection != "named" or names == {"p01.en", "p02.en"})
+
+
+def test_lists_that_were_made_for_pairs_name_their_answers(store: ArtefactStore, given: dict[str, Artefact]) -> None:
+    lists = lists_for(store, {"p01.en": {"pair": {"origin": "mined"}}, "p02.en": {}})
+    only, _ = make(store, {**given, "pairs": lists}, n=1, selection="named")
+    assert chosen(only) == {"p01.en"}
 
 
 def test_questions_may_be_in_other_languages(store: ArtefactStore, given: dict[str, Artefact]) -> None:

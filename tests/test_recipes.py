@@ -26,6 +26,7 @@ EVERY = [
     for method, its in METHODS.items()
     for variant in ("", *its.variants)
     for size in SCALES
+    if not variant or variant in its.possible(scale(size, DATA))
 ]
 
 
@@ -88,6 +89,10 @@ def test_what_is_not_there_is_named() -> None:
     for method, variant in (("language-agnostic", ""), ("umr", warm), ("lestm", warm)):
         with pytest.raises(InputError, match="needs texts, and the scale 'demo' has none"):
             recipe(method, bare, variant)
+    with pytest.raises(InputError, match="quick needs posed, and the scale 'demo' has none"):
+        recipe("quick", demo, "parallel questions")
+    assert "parallel questions" not in reproduction.chosen("quick", ["all"], demo)
+    assert "parallel questions" in reproduction.chosen("quick", ["all"], scale("small", DATA))
     with pytest.raises(InputError, match="no method 'bm26'"):
         recipe("bm26", scale("demo", DATA))
     with pytest.raises(InputError, match="no variant 'x'"):
@@ -95,7 +100,7 @@ def test_what_is_not_there_is_named() -> None:
     with pytest.raises(InputError, match="no scale 'huge'"):
         scale("huge", DATA)
     with pytest.raises(InputError, match="no variant 'x'"):
-        reproduction.chosen("lestm", ["x"])
+        reproduction.chosen("lestm", ["x"], demo)
 
 
 def measured(store: ArtefactStore, run: str, steps: Mapping[str, Mapping[str, float]]) -> None:

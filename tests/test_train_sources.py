@@ -113,6 +113,39 @@ def test_tables_of_aligned_texts_are_read(store: ArtefactStore, tmp_path: Path, 
         texts_artefact(store, tmp_path)
 
 
+def test_counterparts_stand_beside_the_lists_of_posed_questions(
+    store: ArtefactStore, tmp_path: Path, static: Path
+) -> None:
+    """Or beside scored ones, where there are no others."""
+    made = {}
+    for slot in ("scored", "posed"):
+        folder = tmp_path / slot
+        folder.mkdir()
+        with PairWriter(folder) as writer:
+            for number, word in enumerate(WORDS):
+                names = [f"{slot}{number}{place}" for place in range(3)]
+                writer.passages(Passage(name, "en", "", f"{word} {name}") for name in names)
+                writer.score(Scored(Query(f"{slot}{number}", "en", word), tuple(names), (-1.0, -2.0, -3.0)))
+        made[slot] = given(store, folder)
+    other = tmp_path / "other"
+    other.mkdir()
+    with PairWriter(other) as writer:
+        for number in range(4):
+            evidence = {"of": f"posed{number}", "percentile": 50.0}
+            writer.add(Pair(Query(f"o{number}", "fi", WORDS[number]), (), (), "mined", evidence=evidence))
+    beside = given(store, other)
+    aligned = {"loss": "alignment", "batch": 2, "sources": {"aligned": 1.0}}
+    listwise = {"loss": "listwise", "batch": 2, "sources": {"scored": 1.0}}
+    values = settings(static, objectives=[listwise, aligned], sources={"candidates": 3})
+    model, events = train(store, values, **made, counterparts=beside)
+    assert {"listwise scored", "alignment aligned"} <= {name for its in events for name in its.data.get("losses", ())}
+    assert model.manifest.counts["counterparts"] == 4 and model.manifest.counts["posed"] == len(WORDS)
+    with pytest.raises(InputError, match="none of 10 lists has a counterpart"):
+        train(store, values, scored=made["scored"], counterparts=beside)
+    with pytest.raises(InputError, match="give `scored` or `posed` as well"):
+        train(store, settings(static), labelled=given(store, pairs(tmp_path / "p")), counterparts=beside)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

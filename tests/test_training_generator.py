@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,18 @@ def test_what_is_read_and_written(data: Path, encoder: Path) -> None:
     assert {read[1] for read in batches["tell"].passages.lists()} == finnish
     again = found["translate"].draw(4, 9, np.random.default_rng(1))
     assert np.array_equal(again.queries.tokens, batches["translate"].queries.tokens)
+
+
+def test_without_asking_no_question_is_read(data: Path, encoder: Path, tmp_path: Path) -> None:
+    """And every language learns to ask by telling of its passages."""
+    shutil.copytree(data / "parallel", tmp_path / "parallel")
+    shutil.copytree(data / "passages", tmp_path / "passages")  # no labelled folder at all
+    tokenizer, marks = vocabulary(encoder)
+    found = lessons(tmp_path, tokenizer, marks, SETTINGS.model_copy(update={"ask": 0.0}))
+    assert set(found.sources) == {"tell", "translate", "crop"} and {"en", "fi"} <= found.counts.keys()
+    drawn = [found.sources["tell"].draw(8, turn, np.random.default_rng(turn)) for turn in range(4)]
+    read = {row[1] for batch in drawn for row in batch.passages.lists()}
+    assert read == {marks.ids["<en>"], marks.ids["<fi>"]}
 
 
 def test_it_begins_able_to_copy(encoder: Path) -> None:

@@ -1,7 +1,8 @@
 """Open-retrieval questions with answer strings instead of graded passages: XOR-TyDi (Retrieve, Full) and MKQA.
 
-Rows are {"id", "lang", "question", "answers", "split"?}; MKQA's own file has every language in one row. Passages come
-from DPR's `psgs*.tsv` beside them, where there is one.
+Rows are {"id", "lang", "question", "answers", "split"?}; MKQA's own file has every language in one row, and so have
+rows of parallel questions, {"id", "texts": {lang: text}}. Passages come from DPR's `psgs*.tsv` beside them, where there
+is one.
 """
 
 from __future__ import annotations
@@ -34,9 +35,15 @@ def read(path: Path, options: Options, at: Cursor, *, default_passage_lang: str)
             continue
         split = _split_in(file.name)
         for row in json_rows(file, at):
-            for question in _mkqa(row, at) if "example_id" in row else _row(row, split, options, at):
+            for question in _asked(row, split, options, at):
                 if options.wants(question.split):
                     yield question
+
+
+def _asked(row: dict[str, Any], split: str, options: Options, at: Cursor) -> Iterator[Asked]:
+    if "example_id" in row:
+        return _mkqa(row, at)
+    return _parallel(row, split, at) if "texts" in row else _row(row, split, options, at)
 
 
 def _row(row: dict[str, Any], split: str, options: Options, at: Cursor) -> Iterator[Asked]:
@@ -55,6 +62,15 @@ def _mkqa(row: dict[str, Any], at: Cursor) -> Iterator[Asked]:
             if answer.get("text"):  # unanswerable and long answers have none
                 names += [words(at, answer["text"], "answer"), *items(answer, "aliases", at, str, optional=True)]
         yield asked(at, f"{row['example_id']}_{lang}", lang, text, "", dict.fromkeys(names))
+
+
+def _parallel(row: dict[str, Any], split: str, at: Cursor) -> Iterator[Asked]:
+    """One question in several languages, without answers."""
+    id, texts = field(row, ("id",), at), row["texts"]
+    if not isinstance(texts, dict):
+        raise at.error(f"texts should be an object by language, found {shown(texts)}", "name each text's language")
+    for lang, text in texts.items():
+        yield asked(at, f"{id}_{lang}", lang, text, split)
 
 
 def _split_in(name: str) -> str:

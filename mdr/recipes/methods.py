@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mdr.errors import InputError
 from mdr.pipeline import Recipe
 from mdr.recipes.language_agnostic import language_agnostic
 from mdr.recipes.lestm import lestm
-from mdr.recipes.page import Scale
+from mdr.recipes.page import POSED, Scale
 from mdr.recipes.quick import quick
 from mdr.recipes.umr import umr
 
@@ -22,6 +22,12 @@ class Method:
     title: str
     page: Callable[..., Recipe]
     variants: Mapping[str, Mapping[str, Any]]
+    needs: Mapping[str, str] = field(default_factory=dict)
+    """Material that a variant cannot do without, by its name."""
+
+    def possible(self, scale: Scale) -> list[str]:
+        """The variants that a scale has material for."""
+        return [name for name in self.variants if name not in self.needs or scale.has(self.needs[name])]
 
 
 METHODS: Mapping[str, Method] = {
@@ -54,8 +60,10 @@ METHODS: Mapping[str, Method] = {
             "no distillation": {"distilling": False},
             "no alignment": {"aligning": False},
             "no scheduler": {"scheduled": False},
+            "parallel questions": {"parallel": True},
             "cross-encoder teacher": {"teacher": "reranker"},
         },
+        {"parallel questions": POSED},
     ),
     "language-agnostic": Method(
         "Language-agnostic: parallel texts strip languages from vectors",

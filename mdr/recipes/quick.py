@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from mdr.pipeline import Recipe
-from mdr.recipes.page import JUDGED, LABELLED, WILD, Page, Scale, Values, contrast
+from mdr.recipes.page import JUDGED, LABELLED, POSED, TEXTS, WILD, Page, Scale, Values, contrast
 
 TEACHER = 10.0
 """1 / τ of the teacher's scores."""
@@ -28,11 +28,13 @@ def quick(
     distilling: bool = True,
     aligning: bool = True,
     scheduled: bool = True,
+    parallel: bool = False,
     teacher: str = "generator",
     seed: int = 0,
 ) -> Recipe:
-    """The whole loop, over pairs that BM25 and the first encoder agree on. `teacher`: "generator", or "reranker" for
-    the comparison that the paper rests on; `scheduled`: good counterparts first."""
+    """The whole loop, over pairs that BM25 and the first encoder agree on. `parallel`: counterparts are questions that
+    people told in several languages, not what the generator asks; `scheduled`: good counterparts first; `teacher`:
+    "generator", or "reranker" for the comparison that the paper rests on."""
     page = Page("quick", scale, seed)
     page.measure("before", None)
     dense = page.vectors("vectors-0", WILD, None)
@@ -51,22 +53,11 @@ def quick(
         if distilling:
             objectives.append(_over_lists("listwise", "scored", scale))
         if aligning:
-            asked = page.add(
-                f"asked-{round}",
-                "generate",
-                {"target": "other", "selection": "named", "n": 1, "round_trip": "none", "seed": seed, "round": round},
-                collection=WILD,
-                pairs=pairs,
-                generator=judge if slot == "generator" else None,
-            )
-            inputs["counterparts"] = page.add(
-                f"counterparts-{round}",
-                "counterparts",
-                {},
-                scored=scored,
-                generated=asked,
-                generator=judge if slot == "generator" else None,
-            )
+            asker = judge if slot == "generator" else None
+            if parallel:
+                inputs |= _told(page, scale, dense, asker, _listed(scale, seed, round))
+            else:
+                inputs["counterparts"] = _written(page, scored, asker, {"seed": seed, "round": round})
             objectives.append(_over_lists("alignment", "aligned", scale) | {"start": LATER})
         sources = {"candidates": scale.candidates, "first": True, "admit": (80, 20) if scheduled else (0, 0)}
         model = page.learn(f"model-{round}", tuple(objectives), sources, model, inputs)
@@ -90,6 +81,29 @@ def _teacher(page: Page, scale: Scale, pairs: str, dense: str, kind: str, seed: 
         return "reranker", page.add("reranker", "train-reranker", settings, scored=lists)
     writer = page.writer("writer", "likelihood", None, page.known(LABELLED) | {"mined": pairs})
     return "generator", page.writer("teacher", "ranking", writer, {"scored": lists}, candidates=scale.candidates)
+
+
+def _written(page: Page, scored: str, asker: str | None, settings: Values) -> str:
+    """What the generator asks about the answers of lists, each in another language."""
+    other = {"target": "other", "selection": "named", "n": 1, "round_trip": "none"}
+    asked = page.add(
+        f"asked-{settings['round']}", "generate", {**other, **settings}, collection=WILD, pairs=scored, generator=asker
+    )
+    return page.add(
+        f"counterparts-{settings['round']}", "counterparts", {}, scored=scored, generated=asked, generator=asker
+    )
+
+
+def _told(page: Page, scale: Scale, dense: str, asker: str | None, listed: Values) -> dict[str, str]:
+    """Lists of questions that are told in several languages, and the same questions in these."""
+    round, places = listed["round"], {**page.needed(POSED), **page.needed(TEXTS)}
+    settings = {**listed, "candidates": scale.candidates, "generator": scale.generator}
+    lists = page.add(
+        f"posed-{round}", "score", settings, collection=WILD, dense=dense, queries=places[POSED], generator=asker
+    )
+    close = {"quality": "cosine", "encoder": scale.encoder}
+    others = page.add(f"counterparts-{round}", "counterparts", close, scored=lists, texts=places[TEXTS])
+    return {"posed": lists, "counterparts": others}
 
 
 def _listed(scale: Scale, seed: int, round: int) -> Values:

@@ -10,7 +10,7 @@ from typing import Any
 
 from mdr.errors import InputError
 from mdr.pipeline import Step
-from mdr.recipes.page import ASKED, LABELLED, MIXED, TARGET, TEXTS, WILD, Scale
+from mdr.recipes.page import ASKED, LABELLED, MIXED, POSED, TARGET, TEXTS, WILD, Scale
 
 _ELEVEN = ("ar", "bn", "en", "fi", "id", "ja", "ko", "ru", "sw", "te", "th")
 """The languages of Mr. TyDi."""
@@ -49,6 +49,7 @@ def small(data: Path) -> Scale:
             _folder(TARGET, data / "tydi11", splits=("test",)),
             Step(WILD, "prepare", {"format": "tabular", "path": str(data / "passages")}),
             _folder(ASKED, data / "tydi11", splits=("train",)),
+            _posed(data),
             _folder(LABELLED, data / "english" / "medquad", splits=("train",)),
             Step(TEXTS, "read-texts", {"path": str(data)}),
             _folder(MIXED, data / "xquad-r-dev", splits=("all",)),
@@ -76,6 +77,7 @@ def full(data: Path) -> Scale:
             Step(TARGET, "prepare", {"format": "mr-tydi", "path": str(data / "mr-tydi"), "splits": ("dev", "test")}),
             Step(WILD, "prepare", {"format": "mr-tydi", "path": str(data / "mr-tydi"), "splits": ("none",)}),
             Step(ASKED, "prepare", {"format": "mr-tydi", "path": str(data / "mr-tydi"), "splits": ("train",)}),
+            _posed(data),
             _folder(LABELLED, data / "english", splits=("train",)),
             Step(TEXTS, "read-texts", {"path": str(data)}),
         ),
@@ -94,6 +96,7 @@ def full(data: Path) -> Scale:
             TARGET: {"languages": _ELEVEN, "passages": 58_043_326, "queries": 8_661},
             WILD: {"languages": _ELEVEN, "passages": 58_043_326},
             ASKED: {"languages": _ELEVEN, "passages": 58_043_326, "queries": 48_729},
+            POSED: {"languages": _ELEVEN, "queries": 15_580},
             LABELLED: {"languages": ("en",), "queries": 58_880},
             TEXTS: {"languages": _ELEVEN, "meanings": 100_000},
         },
@@ -108,6 +111,12 @@ def scale(name: str, data: Path) -> Scale:
     if name not in SCALES:
         raise InputError(f"there is no scale {name!r}", f"there are {', '.join(SCALES)}")
     return SCALES[name](data)
+
+
+def _posed(data: Path) -> Step:
+    """The questions of MKQA that are not for measuring."""
+    path = data / "parallel" / "mkqa-questions"
+    return Step(POSED, "prepare", {"format": "mkqa", "path": str(path), "splits": ("dev",)})
 
 
 def _folder(place: str, path: Path, **options: Any) -> Step:

@@ -181,7 +181,7 @@ class Generate(Stage):
             settings.selection,
             budget=settings.budget,
             seed=settings.seed,
-            pairs=Pairs(work.inputs[PAIRS].folder) if PAIRS in work.inputs else (),
+            answers=Pairs(work.inputs[PAIRS].folder).answers() if PAIRS in work.inputs else (),
             same_text=same_text,
         )
         if not selected.positions:

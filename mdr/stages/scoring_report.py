@@ -30,7 +30,7 @@ class _Tally:
         self.shortest = min(self.shortest or size, size)
         self.values["scores"].extend(scored.scores)
         self.values["spread of a list's scores"].append(float(scores.std()))
-        if "pair" in scored.evidence:
+        if scored.answered:
             self.counts.update(answered=1, preferred=int(scores[0] >= scores.max()))
             self.values["rank of the answer"].append(1 + int((scores > scores[0]).sum()))
 

@@ -12,7 +12,6 @@ import numpy as np
 from mdr.core.mining import Ints
 from mdr.errors import InputError
 from mdr.storage.collection import Collection
-from mdr.storage.pairs import Pair
 
 Selection: TypeAlias = Literal["random", "coverage", "named"]
 OWN, OTHER = "own", "other"
@@ -41,16 +40,15 @@ def select(
     *,
     budget: int,
     seed: int,
-    pairs: Iterable[Pair],
+    answers: Iterable[str],
     same_text: Mapping[str, int],
 ) -> Selected:
-    """At most `budget` passages of each language (0: all). What one language gives does not depend on the others, nor
-    on the order in which pairs come; a smaller budget gives a part of what a larger one gives."""
+    """At most `budget` passages of each language (0: all). `answers`: those that pairs name, as often as they do. What
+    one language gives does not depend on the others, nor on the order of answers; a smaller budget gives a part of what
+    a larger one gives."""
     of = collection.langs
     texts = [same_text.get(id, -1 - at) for at, id in enumerate(collection.ids)]  # below 0: a text of its own
-    naming = Counter(
-        texts[collection.positions[id]] for pair in pairs for id in pair.positives if id in collection.positions
-    )
+    naming = Counter(texts[collection.positions[id]] for id in answers if id in collection.positions)
     chosen: list[int] = []
     repeated = 0
     for lang in langs:

@@ -3,7 +3,8 @@
 Each input is a source by its own name, for objectives to draw from. `labelled` may be a collection (its grades of one
 split) or pairs; `mined`, `generated` and `judged` are pairs, `scored` are lists with a teacher's scores; `texts` are
 parallel and plain texts, drawn as `translation`, `window`, `title`, `crop` or `language`. With `counterparts`, the
-scored lists whose queries have some are drawn as `aligned`, too.
+scored lists whose queries have some are drawn as `aligned`, too; or those of `posed`, which are lists, too, where
+the questions that are told in several languages are others than those that a teacher is listened to about.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Train(Training):
     name, makes, version = "train", "model", 1
     models = (START, "guide")
     aside = ("dev", "counterparts")
-    optional_inputs = (START, "labelled", "mined", "generated", "judged", "scored", "texts", *aside)
+    optional_inputs = (START, "labelled", "mined", "generated", "judged", "scored", "posed", "texts", *aside)
     settings_type = TrainSettings
 
     def fingerprints(self, inputs: Mapping[str, Artefact], engines: Engines) -> dict[str, str]:

@@ -79,6 +79,11 @@ class Scored:
     scores: tuple[float, ...]
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def answered(self) -> bool:
+        """Whether it was made for a pair: then its first candidate is the answer."""
+        return "pair" in self.evidence
+
 
 class PairWriter:
     """Writes a folder of pairs. Use as a context; passages may come in any order and more than once."""
@@ -145,6 +150,12 @@ class Pairs:
         """Candidates with a teacher's scores."""
         for id, lang, text, candidates, scores, evidence in rows_of(open_table(self.folder / LISTS)):
             yield Scored(Query(id, lang, text), tuple(candidates), tuple(scores), json.loads(evidence))
+
+    def answers(self) -> Iterator[str]:
+        """The passages that pairs name as answers, and those of lists that were made for pairs."""
+        for pair in self:
+            yield from pair.positives
+        yield from (each.candidates[0] for each in self.lists() if each.answered)
 
     @cached_property
     def passages(self) -> dict[str, Passage]:

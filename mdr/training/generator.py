@@ -65,6 +65,7 @@ class GeneratorSettings(BaseModel):
     body: int = 80
     batch: int = 64
     ask: float = 0.4
+    """Share of steps on labelled questions; 0: none is read, and every language is learned from passages alone."""
     tell: float = 0.15
     translate: float = 0.2
     crop: float = 0.25
@@ -172,15 +173,17 @@ def lessons(data: Path, tokenizer: Tokenizer, marks: Marks, settings: GeneratorS
     texts = read_texts(data, LANGS)
     tokens = TokenTexts(texts, [its.astype(np.int32) for its in _ids(tokenizer, texts.texts)])
     questions = np.array([text.rstrip().endswith(_QUESTION_MARKS) for text in texts.texts])
-    pairs = [(pair, answers[0]) for name in FOLDERS for pair, answers in read_labelled(data / name)]
+    folders = FOLDERS if settings.ask else ()
+    pairs = [(pair, answers[0]) for name in folders for pair, answers in read_labelled(data / name)]
     langs = [pair.query.lang for pair, _ in pairs]
     queries = _ids(tokenizer, [pair.query.text for pair, _ in pairs])
     passages = _ids(tokenizer, [passage.full_text for _, passage in pairs])
     found: dict[str, Source] = {
-        "ask": Asking(queries, passages, langs, marks, settings.body),
         "translate": Translating(tokens, questions, marks),
         "crop": Cropping(tokens, marks, settings.body),
     }
+    if pairs:
+        found["ask"] = Asking(queries, passages, langs, marks, settings.body)
     there = {tokens.codes[lang] for lang in set(tokens.langs[tokens.bodies].tolist())}
     if mute := sorted(there - set(langs)):
         found["tell"] = Cropping(tokens, marks, settings.body, task=ASK, langs=mute)

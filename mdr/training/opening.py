@@ -60,7 +60,7 @@ def open_answered(slot: str, folder: Path, settings: DrawSettings) -> Opened:
     pairs, passage = pairs_of(folder, settings.split)
     if not pairs and (folder / PAIRS).is_file():
         scored = list(Pairs(folder).lists())
-        pairs = [_as_pair(each) for each in scored if "pair" in each.evidence]
+        pairs = [_as_pair(each) for each in scored if each.answered]
         if scored and not pairs:
             raise InputError(
                 f"no list of the source {slot!r} begins with a known answer",

@@ -25,6 +25,8 @@ __all__ = ["HeldOut", "Sources", "Tokens", "pairs_of", "split_off"]
 
 ALIGNED = "aligned"
 """Lists whose queries have a counterpart."""
+LISTED = ("scored", "posed")
+"""Slots of scored lists. Counterparts stand beside the last of them that there is."""
 
 Tokens: TypeAlias = Callable[[Sequence[str], Role], list[Ints]]
 
@@ -47,11 +49,11 @@ class Sources:
         self.counts: dict[str, int] = {}
         self.notes: list[str] = []
         self.held_out: list[HeldOut] = []
-        self._scored: tuple[list[Scored], ListSource] | None = None
+        self._lists: dict[str, tuple[list[Scored], ListSource]] = {}
 
     def add(self, slot: str, folder: Path) -> None:
         """Whatever a folder holds, under the name of its slot."""
-        if (folder / LISTS).is_file() and slot == "scored":
+        if (folder / LISTS).is_file() and slot in LISTED:
             self._add_lists(slot, folder)
         elif slot == "texts":
             self._add_texts(folder)
@@ -59,17 +61,20 @@ class Sources:
             self._add_pairs(slot, folder)
 
     def add_counterparts(self, folder: Path) -> None:
-        """The lists that came before, as far as their queries are asked in another language, too."""
-        if self._scored is None:
-            raise InputError("counterparts are given without the lists of their queries", "give `scored` as well")
-        settings, (lists, source) = self._settings, self._scored
+        """The lists that came before, as far as their queries are asked in another language, too: those of `posed`, or
+        else of `scored`."""
+        if not self._lists:
+            raise InputError(
+                "counterparts are given without the lists of their queries", "give `scored` or `posed` as well"
+            )
+        settings, (lists, source) = self._settings, self._lists[max(self._lists, key=LISTED.index)]
         found: dict[str, list[Pair]] = {}
         for pair in Pairs(folder):
             found.setdefault(str(pair.evidence["of"]), []).append(pair)
         own = [found.get(each.query.id, []) for each in lists]
         if not any(own):
             raise InputError(
-                f"none of {len(lists):,} scored lists has a counterpart of its query",
+                f"none of {len(lists):,} lists has a counterpart of its query",
                 "make the counterparts from the very lists that are trained on",
             )
         tokens = iter(self._tokens([pair.query.text for pairs in own for pair in pairs], "query"))
@@ -137,7 +142,7 @@ class Sources:
             mixed=settings.mixed,
         )
         self.found[slot], self.counts[slot] = source, len(lists)
-        self._scored = lists, source
+        self._lists[slot] = lists, source
 
     def _add_texts(self, folder: Path) -> None:
         texts = load_texts(folder)

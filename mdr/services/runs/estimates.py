@@ -234,8 +234,9 @@ def _generate(look: _Look) -> _Found:
 
 
 def _counterparts(look: _Look) -> _Found:
-    lists, generated = look.taken["scored"], look.taken["generated"]
-    return replace(lists, pairs=min(lists.pairs, generated.pairs)), f"{_big(generated.pairs)} questions", 10.0, 0.0
+    lists = look.taken["scored"]
+    asked = look.taken["generated"].pairs if "generated" in look.taken else lists.pairs
+    return replace(lists, pairs=min(lists.pairs, asked)), f"{_big(asked)} questions", 10.0, 0.0
 
 
 def _train(look: _Look) -> _Found:

@@ -73,12 +73,13 @@ def run_name(method: str, size: str, variant: str, seed: int) -> str:
     return f"{method}.{size}.{variant or WHOLE}.{seed}".replace(" ", "-").replace("×", "x").replace(",", "")
 
 
-def chosen(method: str, variants: Sequence[str]) -> list[str]:
-    """The variants to run: the method itself, and those asked for; `all` asks for all."""
+def chosen(method: str, variants: Sequence[str], sized: Scale) -> list[str]:
+    """The variants to run: the method itself, and those asked for; `all` asks for all that the scale has material
+    for."""
     if method not in METHODS:
         raise InputError(f"there is no method {method!r}", f"there are {', '.join(METHODS)}")
     known = METHODS[method].variants
-    wanted = list(known) if "all" in variants else list(variants)
+    wanted = METHODS[method].possible(sized) if "all" in variants else list(variants)
     if wrong := [variant for variant in wanted if variant not in known]:
         raise InputError(f"{method} has no variant {wrong[0]!r}", f"it has {', '.join(known)}, or all")
     return ["", *wanted]
@@ -89,7 +90,7 @@ def recipes(
 ) -> Iterator[tuple[str, Recipe]]:
     """Every recipe that the evidence needs, by the name of its run."""
     sized = scale(size, data)
-    for variant in chosen(method, variants):
+    for variant in chosen(method, variants, sized):
         for seed in seeds:
             name = run_name(method, size, variant, seed)
             yield name, replace(recipe(method, sized, variant, seed), name=name)

@@ -201,7 +201,7 @@ def _place(proof: Mapping[str, Any]) -> Place:
 
 def _candidates(scored: Scored, texts: Mapping[str, Passage]) -> Iterator[Named]:
     """The best first, as the teacher sees them; with a pair, the list begins with its answer."""
-    answered = "pair" in scored.evidence
+    answered = scored.answered
     for number in sorted(range(len(scored.candidates)), key=lambda number: -scored.scores[number]):
         id = scored.candidates[number]
         sides = {side: scored.evidence[side] for side in SIDES if side in scored.evidence}
