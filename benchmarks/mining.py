@@ -1,8 +1,8 @@
 """Mining hard negatives beside sentence-transformers' `mine_hard_negatives` (its torch path), with equal settings.
 
     search   vectors are given to both; what is timed is finding candidates, keeping them from the positives by a
-             margin, and taking the hardest. Each in a process of its own, with its peak memory. `mdr stage` also
-             writes pairs with evidence and the report, as recipes do
+             margin, and taking the hardest; and of that, comparing vectors and taking the nearest. Each in a process of
+             its own, with its peak memory. `mdr stage` also writes pairs with evidence and the report, as recipes do
     sample   parity on the sample collection in all its languages, with the shipped encoder's vectors
 
 Positives are the best passages of the dense list, for both, so that only the negatives can differ. Parity first: the
@@ -23,6 +23,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any, TypeAlias
+from unittest import mock
 
 import numpy as np
 
@@ -38,7 +39,7 @@ from mdr.stages.miner import BLOCK, Miner, Together
 from mdr.stages.stage import Work
 from mdr.storage.artefacts import ArtefactStore
 from mdr.storage.collection import PASSAGES, QRELS, QUERIES, Collection, table_writer
-from mdr.types import Role
+from mdr.types import Ranking, Role
 
 NEGATIVES, MARGIN, DEPTH = 5, 0.05, 60
 NAME = "encoder"
@@ -56,6 +57,7 @@ class Given:
         self._rows = {text: row for row, text in enumerate(texts)}
         self._vectors = vectors
         self.dimension = vectors.shape[1]
+        self.searching, self.searched = 0.0, 0.0
 
     def encode(self, texts: Sequence[str], role: Role) -> Matrix:
         return self._vectors[[self._rows[text] for text in texts]]
@@ -69,6 +71,7 @@ class Given:
     def similarity(self, one: Any, other: Any) -> Any:
         from sentence_transformers.util import dot_score
 
+        self.searching = self.searching or time.perf_counter()
         return dot_score(one, other)
 
     def similarity_pairwise(self, one: Any, other: Any) -> Any:
@@ -110,7 +113,7 @@ class Task:
     def retriever(self) -> DenseRetriever:
         """The vectors, opened for search."""
         index = ExactIndex(self.vectors, made_by=self.model.fingerprint)
-        return DenseRetriever(self.model, index, Collection(self.given.folder), self.model.fingerprint)
+        return _Clocked(self.model, index, Collection(self.given.folder), self.model.fingerprint)
 
     def ours(self, positives: int) -> tuple[Negatives, Negatives]:
         """Positives and negatives by the miner alone."""
@@ -138,7 +141,17 @@ class Task:
 
     def peer(self, positives: Negatives) -> Negatives:
         """The same from sentence-transformers, which is told the positives."""
-        return peer_negatives(self.model, self.passages, positives, relative_margin=MARGIN)
+        import torch
+
+        topk = torch.topk
+
+        def clocked(*given: Any, **options: Any) -> Any:
+            found = topk(*given, **options)
+            self.model.searched = time.perf_counter() - self.model.searching
+            return found
+
+        with mock.patch.object(torch, "topk", clocked):
+            return peer_negatives(self.model, self.passages, positives, relative_margin=MARGIN)
 
     def peers_input(self, positives: int) -> Negatives:
         """The best passages of each query, which is what our rule takes."""
@@ -146,6 +159,16 @@ class Task:
         best = ExactIndex(self.vectors).search(vectors, positives).positions.tolist()
         pairs = zip(self.queries, best, strict=True)
         return {query: tuple(self.passages[at] for at in row) for query, row in pairs}
+
+
+class _Clocked(DenseRetriever):
+    """Says how long it searched."""
+
+    def search(self, *given: Any, **options: Any) -> list[Ranking]:
+        start = time.perf_counter()
+        found = super().search(*given, **options)
+        self.encoder.searched += time.perf_counter() - start  # type: ignore[attr-defined]
+        return found
 
 
 class _Opened:
@@ -213,8 +236,9 @@ def check(task: Task, positives: int) -> str:
     return f"{len(full):,} of {len(ours):,} queries have {NEGATIVES} negatives; {len(full) - len(differ):,} lists equal"
 
 
-def measured(contender: str, options: argparse.Namespace) -> tuple[float, float]:
-    """Seconds and peak memory in GiB of a contender in this process, above what holding the vectors takes."""
+def measured(contender: str, options: argparse.Namespace) -> tuple[float, float, float]:
+    """Seconds of a contender in this process, those of its search, and its peak memory in GiB, above what holding the
+    vectors takes."""
     with tempfile.TemporaryDirectory() as folder:
         task = synthetic(Path(folder), options.queries, options.passages, options.dimension)
         positives = task.peers_input(options.positives) if contender == "sentence-transformers" else {}
@@ -227,9 +251,10 @@ def measured(contender: str, options: argparse.Namespace) -> tuple[float, float]
 
         Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
         before = _memory("VmRSS")
+        task.model.searching = task.model.searched = 0.0
         start = time.perf_counter()
         jobs[contender]()
-        return time.perf_counter() - start, _memory("VmHWM") - before
+        return time.perf_counter() - start, task.model.searched, _memory("VmHWM") - before
 
 
 def _memory(what: str) -> float:
@@ -240,15 +265,15 @@ def _memory(what: str) -> float:
 
 def in_turns(options: argparse.Namespace) -> None:
     """Each contender in a process of its own, interleaved; medians."""
-    found: dict[str, list[tuple[float, float]]] = {}
+    found: dict[str, list[tuple[float, float, float]]] = {}
     for _ in range(options.repeats):
         for contender in ("mdr", "mdr stage", "sentence-transformers"):
             command = [sys.executable, "-m", "benchmarks.mining", "--only", contender, *sys.argv[1:]]
             said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
             found.setdefault(contender, []).append(tuple(json.loads(said.splitlines()[-1])))
     for contender, its in found.items():
-        seconds, memory = (median(values) for values in zip(*its, strict=True))
-        print(f"  {contender:<24}{seconds:>8.2f} s{memory:>8.2f} GiB more")
+        seconds, search, memory = (median(values) for values in zip(*its, strict=True))
+        print(f"  {contender:<24}{seconds:>8.2f} s, search {search:>5.2f} s{memory:>8.2f} GiB more")
 
 
 def main(options: argparse.Namespace) -> None:

@@ -177,7 +177,7 @@ def screen(
     texts = {same_text[id] for at in positives.tolist() if (id := candidates.ids[at]) in same_text}
     rules: dict[str, Flags] = {
         POSITIVE: _flags(len(inside), admitted),
-        SAME_TEXT: np.array([bool(texts) and same_text.get(id) in texts for id in candidates.ids], dtype=bool),
+        SAME_TEXT: np.array([same_text.get(id) in texts for id in candidates.ids] if texts else False),
         HIGH: high & cross_list,
     }
     left, refused = inside, Counter[str]()
@@ -241,9 +241,12 @@ def choose(
 
 def once(candidates: Candidates, places: Ints, same_text: Mapping[str, int]) -> Ints:
     """The first place of each text."""
+    ids = [candidates.ids[at] for at in places.tolist()]
+    if same_text.keys().isdisjoint(ids):
+        return places
     first: dict[int, int] = {}
-    for at in places.tolist():
-        first.setdefault(same_text.get(candidates.ids[at], -1 - at), at)  # below 0: a text of its own
+    for at, id in zip(places.tolist(), ids, strict=True):
+        first.setdefault(same_text.get(id, -1 - at), at)  # below 0: a text of its own
     return np.array(list(first.values()), dtype=np.int64)
 
 

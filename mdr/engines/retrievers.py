@@ -62,9 +62,12 @@ class DenseRetriever:
         sides of the cut is asked again, deeper."""
         ids = self._collection.ids
         found = self._index.search(vectors, min(depth, len(ids)), allowed=allowed)
+        equals = (found.scores[:, 1:] == found.scores[:, :-1]).any(axis=1).tolist()  # or less than was asked for
         rankings: list[Ranking] = []
         for row, (positions, scores) in enumerate(zip(found.positions.tolist(), found.scores.tolist(), strict=True)):
-            if depth < len(ids) and positions[-1] >= 0 and scores[k - 1] == scores[-1]:
+            if not equals[row] and positions[-1] >= 0:
+                rankings.append(list(map(Hit, [ids[at] for at in positions[:k]], scores)))
+            elif depth < len(ids) and positions[-1] >= 0 and scores[k - 1] == scores[-1]:
                 rankings += self._nearest(vectors[row : row + 1], k, 4 * depth, allowed)
             else:
                 hits = [Hit(ids[at], score) for at, score in zip(positions, scores, strict=True) if at >= 0]
