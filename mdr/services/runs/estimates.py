@@ -207,13 +207,18 @@ def _pairs(look: _Look) -> _Found:
     return replace(size, pairs=pairs), f"{_big(pairs)} pairs", pairs / _ROWS, 0.0
 
 
+def judging(shape: Shape) -> float:
+    """Operations for one query with one passage."""
+    return 2 * (_PASSAGE * shape.reading + _QUERY * shape.writing)
+
+
 def _score(look: _Look) -> _Found:
     asked = _asked(look)
     reranker = "reranker" in look.taken or bool(look.settings.reranker)
     named = look.settings.reranker if reranker else look.settings.generator
     name, shape = look.shape("reranker" if reranker else "generator", named, "generator")
     judged = asked.queries * (look.settings.candidates or look.settings.depth)
-    seconds = look.compute(2 * judged * (_PASSAGE * shape.reading + _QUERY * shape.writing))
+    seconds = look.compute(judged * judging(shape))
     more, memory = _searched(look, asked.queries)
     size = replace(asked, pairs=asked.queries, model=name)
     return size, f"{_big(judged)} candidates", seconds + more, memory + 4 * shape.all
