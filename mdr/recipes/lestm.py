@@ -11,9 +11,11 @@ filters and weights, all of which are settings here.
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from mdr.pipeline import Recipe
 from mdr.recipes.language_agnostic import agnostic
-from mdr.recipes.page import JUDGED, LABELLED, TEXTS, WILD, Page, Scale, contrast
+from mdr.recipes.page import JUDGED, LABELLED, TEXTS, WILD, Page, Scale, Values, contrast
 
 POSITIVE = 3
 """The lowest rank, in both lists, of a passage that is taken for an answer."""
@@ -25,10 +27,12 @@ def lestm(
     rounds: int = 2,
     rule: str = "intersection",
     generating: bool = True,
+    kept: Values = MappingProxyType({}),
     language_contrast: bool = False,
     seed: int = 0,
 ) -> Recipe:
-    """The whole loop. `rule`: which lists must agree; `language_contrast`: a warm-up that unlearns languages, too."""
+    """The whole loop. `rule`: which lists must agree; `kept`: what questions must be like (stage `generate`);
+    `language_contrast`: a warm-up that unlearns languages, too."""
     page = Page("lestm", scale, seed)
     page.measure("before", None)
     warm = _warm_up(page, scale, language_contrast=language_contrast)
@@ -41,7 +45,7 @@ def lestm(
         given["mined"] = page.mined(f"mined-{round}", dense, round, rule=rule, k_positive=POSITIVE)
         if generating:
             writer = page.writer(f"writer-{round}", "likelihood", None, dict(given))
-            settings = {"n": scale.questions, "budget": scale.budget, "k": POSITIVE, "round": round, "seed": seed}
+            settings = {"n": scale.questions, "budget": scale.budget, "k": POSITIVE, "round": round, "seed": seed, **kept}
             given["generated"] = page.add(
                 f"generated-{round}",
                 "generate",

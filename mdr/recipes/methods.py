@@ -39,6 +39,8 @@ METHODS: Mapping[str, Method] = {
             "dense only": {"rule": "dense", "generating": False, "rounds": 1},
             "intersection": {"generating": False, "rounds": 1},
             "union": {"rule": "union", "generating": False, "rounds": 1},
+            "both lists lead back": {"kept": {"round_trip": "intersection"}, "rounds": 1},
+            "likelier half of questions": {"kept": {"min_percentile": 50}, "rounds": 1},
             "language-contrastive warm-up": {"language_contrast": True, "rounds": 1},
         },
     ),
