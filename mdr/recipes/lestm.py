@@ -45,11 +45,11 @@ def lestm(
         given["mined"] = page.mined(f"mined-{round}", dense, round, rule=rule, k_positive=POSITIVE)
         if generating:
             writer = page.writer(f"writer-{round}", "likelihood", None, dict(given))
-            settings = {"n": scale.questions, "budget": scale.budget, "k": POSITIVE, "round": round, "seed": seed, **kept}
+            settings = {"n": scale.questions, "budget": scale.budget, "k": POSITIVE, "round": round, "seed": seed}
             given["generated"] = page.add(
                 f"generated-{round}",
                 "generate",
-                settings,
+                {**settings, **kept},
                 collection=WILD,
                 lexical=page.words(WILD),
                 dense=dense,
