@@ -63,6 +63,7 @@ METHODS: Mapping[str, Method] = {
             "no alignment": {"aligning": False},
             "no scheduler": {"scheduled": False},
             "parallel questions": {"parallel": True},
+            "teacher × 1": {"trust": 1.0},
             "cross-encoder teacher": {"teacher": "reranker"},
         },
         {"parallel questions": POSED},

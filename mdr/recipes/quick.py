@@ -30,11 +30,13 @@ def quick(
     scheduled: bool = True,
     parallel: bool = False,
     teacher: str = "generator",
+    trust: float = TEACHER,
     seed: int = 0,
 ) -> Recipe:
     """The whole loop, over pairs that BM25 and the first encoder agree on. `parallel`: counterparts are questions that
     people told in several languages, not what the generator asks; `scheduled`: good counterparts first; `teacher`:
-    "generator", or "reranker" for the comparison that the paper rests on."""
+    "generator", or "reranker" for the comparison that the paper rests on; `trust`: what its scores are multiplied with
+    before they become odds."""
     page = Page("quick", scale, seed)
     page.measure("before", None)
     dense = page.vectors("vectors-0", WILD, None)
@@ -51,7 +53,7 @@ def quick(
         objectives: list[Values] = [contrast(source, scale) for source in given]
         inputs = given | {"scored": scored}
         if distilling:
-            objectives.append(_over_lists("listwise", "scored", scale))
+            objectives.append(_over_lists("listwise", "scored", scale) | {"teacher_scale": trust})
         if aligning:
             asker = judge if slot == "generator" else None
             if parallel:
@@ -123,6 +125,4 @@ def _places(dense: str, pairs: str, **more: str) -> dict[str, str]:
 
 
 def _over_lists(loss: str, source: str, scale: Scale) -> dict[str, Any]:
-    batch = max(2, scale.batch // scale.candidates)
-    found: dict[str, Any] = {"loss": loss, "sources": {source: 1.0}, "batch": batch}
-    return found | {"teacher_scale": TEACHER} if loss == "listwise" else found
+    return {"loss": loss, "sources": {source: 1.0}, "batch": max(2, scale.batch // scale.candidates)}
