@@ -32,6 +32,7 @@ from mdr.storage.pairs import Pairs
 from mdr.workbench import Workbench
 
 KINDS = ("generator", "reranker")
+UNTAUGHT = "ranked by what both begin from"
 CANDIDATES = 16
 """Of a list, in training."""
 LENGTH = 112
@@ -82,6 +83,8 @@ def recipe(options: argparse.Namespace, samples: int, seed: int) -> Recipe:
             {"scored": "lists"},
         ),
     ]
+    first = {"depth": RANKED, "generator": str(options.generator)}
+    made.append(Step(UNTAUGHT, "score", first, {**test, "pairs": "test-pairs"}))
     for kind in KINDS:
         made.append(Step(f"ranked by {kind}", "score", {"depth": RANKED}, {**test, "pairs": "test-pairs", kind: kind}))
         if options.students:
@@ -129,8 +132,10 @@ def reciprocal_ranks(made: Artefact, of: str) -> tuple[dict[str, float], dict[st
 
 def rows(found: Mapping[tuple[int, int], Mapping[str, Artefact]], samples: Sequence[int]) -> Iterator[str]:
     """The table: the encoder's own order, then teachers by number of samples, seeds averaged."""
-    values, asked = reciprocal_ranks(next(iter(found.values()))["ranked by generator"], DENSE)
+    first = next(iter(found.values()))[UNTAUGHT]
+    values, asked = reciprocal_ranks(first, DENSE)
     yield f"| encoder | | {_macro(values, asked):.3f} | | | |"
+    yield f"| generator | 0 | {_macro(reciprocal_ranks(first, 'teacher')[0], asked):.3f} | | | |"
     for count in samples:
         runs = [its for (its_count, _), its in found.items() if its_count == count]
         of = {kind: [reciprocal_ranks(its[f"ranked by {kind}"], "teacher")[0] for its in runs] for kind in KINDS}
