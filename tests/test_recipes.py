@@ -155,6 +155,12 @@ def test_evidence_is_read_from_the_runs(tmp_path: Path) -> None:
     assert row.seeds == 2 and row.mean == pytest.approx(0.75 * 0.7) and row.gain == pytest.approx(0.75 * 0.3)
     assert row.spread == pytest.approx(0.75 * 0.2) and row.languages == pytest.approx({"en": 0.7, "fi": 0.35})
     assert found["before", "dense"].gain == 0 and found["before", "bm25"].gain == pytest.approx(0.75 * 0.4)
+    after = {(row.step, row.system): row for row in reproduction.rows(store, "umr", "demo", against="whole/round-1")}
+    assert after["round-1", "dense"].gain == 0 and after["before", "dense"].gain == pytest.approx(-0.75 * 0.3)
+    assert after[f"before-{MIXED}", "dense"].gain == pytest.approx(-0.75 * 0.2)
+    assert 'over the encoder of round-1' in reproduction.markdown("umr", "demo", list(after.values()), "round-1")
+    with pytest.raises(InputError, match="nothing that was measured is called 'round-7'"):
+        reproduction.rows(store, "umr", "demo", against="round-7")
     shown = reproduction.markdown("umr", "demo", list(found.values()))
     assert "| whole | round-1 | dense | 0.525 |" in shown and "| 2 | 0.150 | +0.225" in shown
     assert "| +0.150" in shown and "| 25% |" in shown and shown.count("own language in top 10") == 1

@@ -44,6 +44,7 @@ def reproduce(
     seeds: Annotated[int, typer.Option(min=1, max=100, help="How many times, each with another seed.")] = 3,
     variant: Annotated[list[str] | None, typer.Option(help="A variant to run beside the method; or all.")] = None,
     measure: Annotated[str, typer.Option(help="The measure to show; the first of the evaluation by default.")] = "",
+    against: Annotated[str, typer.Option(help="What gains are over: VARIANT/STEP as in the table, or a step.")] = "",
     plan: Annotated[bool, typer.Option("--plan", help="Only say what would be done, in about how long.")] = False,
     on: Annotated[str, typer.Option(help="What the plan is to run on: cpu, l4, a100 or h100.")] = "cpu",
     out: Annotated[Path | None, typer.Option(help="Also write the table to this Markdown file.")] = None,
@@ -57,8 +58,9 @@ def reproduce(
     if plan:
         return _plan(desk, recipes, scales.scale(scale, folder), on)
     desk.watch(reproduction.carry_out(desk.bench, recipes))
-    found = reproduction.rows(desk.bench.store, method, scale, measure)
-    shown = reproduction.markdown(method, scale, found)
+    against = against or reproduction.BEFORE
+    found = reproduction.rows(desk.bench.store, method, scale, measure, against)
+    shown = reproduction.markdown(method, scale, found, against)
     if out:
         out.write_text(shown, encoding="utf-8")
     return Report([row.__dict__ for row in found], [Markdown(shown)])

@@ -47,7 +47,8 @@ class Runs(Protocol):
 
 @dataclass(frozen=True)
 class Row:
-    """One system of one variant: macro mean with its interval, and what it adds to the encoder of before."""
+    """One system of one variant: macro mean with its interval, and what it adds to the encoder of before, or to what
+    else it was asked to be compared with."""
 
     pool: str
     """Searched with each question: `own` language's passages, or `all`."""
@@ -131,25 +132,55 @@ def carry_out(bench: Runs, recipes: Iterable[tuple[str, Recipe]]) -> Iterator[Ev
         yield from bench.run(each, name)
 
 
-def rows(store: ArtefactStore, method: str, size: str, measure: str = "") -> list[Row]:
-    """The evidence that there is, of whatever seeds and variants were run; pools one after the other."""
-    found: list[Row] = []
-    begun: dict[str, Values] = {}  # by pool: what the encoder of before reached
-    for variant in ["", *METHODS[method].variants]:
-        runs = _evaluations(store, method, size, variant)
-        for step in _in_order({step for its in runs for step in its}, method, size, variant):
-            measured = [its[step] for its in runs if step in its]
-            pool, name = measured[0].summary["settings"]["pool"], measure or measured[0].measures[0]
-            first = step in (BEFORE, f"{BEFORE}-{MIXED}")
-            if first:
-                begun.setdefault(pool, _mean([each.values(DENSE, name) for each in measured]))
-            for system in measured[0].systems:
-                if (first and variant) or (not first and system == BM25):
-                    continue  # it stands there already
-                found.append(_row((pool, variant or WHOLE, step, system, name), measured, begun[pool]))
-    if not found:
+def rows(store: ArtefactStore, method: str, size: str, measure: str = "", against: str = BEFORE) -> list[Row]:
+    """The evidence that there is, of whatever seeds and variants were run; pools one after the other. `against`: the
+    encoder that gains are over, as VARIANT/STEP, or a step of the method itself."""
+    every = [
+        _Measured(variant or WHOLE, step, [its[step] for its in runs if step in its])
+        for variant in ["", *METHODS[method].variants]
+        if (runs := _evaluations(store, method, size, variant))
+        for step in _in_order({step for its in runs for step in its}, method, size, variant)
+    ]
+    if not every:
         raise MissingError(f"there is no run of {method} at scale {size}", f"`mdr reproduce {method}` makes them")
+    variant, _, step = against.rpartition("/")
+    begun = {
+        each.pool: each.dense(measure)
+        for each in every
+        if each.variant == (variant or WHOLE) and each.step.removesuffix(f"-{MIXED}") == step
+    }
+    if not begun:
+        raise InputError(
+            f"nothing that was measured is called {against!r}",
+            f"there are {', '.join(f'{each.variant}/{each.step}' for each in every if each.pool == 'own')}",
+        )
+    found: list[Row] = []
+    for each in every:
+        first = each.step in (BEFORE, f"{BEFORE}-{MIXED}")
+        for system in each.runs[0].systems:
+            if (first and each.variant != WHOLE) or (not first and system == BM25):
+                continue  # it stands there already
+            what = each.pool, each.variant, each.step, system, each.measure(measure)
+            found.append(_row(what, each.runs, begun[each.pool]))
     return sorted(found, key=lambda row: list(POOLS).index(row.pool))
+
+
+class _Measured(NamedTuple):
+    """What a step of a variant measured, by seed."""
+
+    variant: str
+    step: str
+    runs: Sequence[Evaluation]
+
+    @property
+    def pool(self) -> str:
+        return str(self.runs[0].summary["settings"]["pool"])
+
+    def measure(self, wanted: str) -> str:
+        return wanted or self.runs[0].measures[0]
+
+    def dense(self, wanted: str) -> Values:
+        return _mean([each.values(DENSE, self.measure(wanted)) for each in self.runs])
 
 
 def _in_order(steps: set[str], method: str, size: str, variant: str) -> list[str]:
@@ -205,19 +236,20 @@ def _row(what: tuple[str, str, str, str, str], measured: Sequence[Evaluation], b
     )
 
 
-def markdown(method: str, size: str, found: Sequence[Row]) -> str:
+def markdown(method: str, size: str, found: Sequence[Row], against: str = BEFORE) -> str:
     """The evidence as a page's section."""
     made = {row.variant: None for row in found if row.variant != WHOLE}
     asked = "".join(f' --variant "{variant}"' for variant in made)
     data = "" if size == "demo" else " --data DIR"
-    command = f"python -m mdr reproduce {method} --scale {size}{data}{asked}"
+    beside = "" if against == BEFORE else f' --against "{against}"'
+    command = f"python -m mdr reproduce {method} --scale {size}{data}{asked}{beside}"
     lines = [f"## {METHODS[method].title}", "", f"`{command}`", ""]
     for pool, title in POOLS.items():
         if its := [row for row in found if row.pool == pool]:
             lines += [title, "", *_table(its), ""]
     lines += [
-        f"Gain: over the encoder of before. \\* p < {SURE}, paired permutation of question families. Apart: the best "
-        "seed from the worst."
+        f"Gain: over the encoder of {against}. \\* p < {SURE}, paired permutation of question families. "
+        "Apart: the best seed from the worst."
     ]
     return "\n".join(lines) + "\n"
 
