@@ -74,6 +74,8 @@ METHODS: Mapping[str, Method] = {
         {
             "semantic only": {"language": 0.0},
             "language only": {"semantic": 0.0},
+            "language × 10": {"language": 1.0},
+            "language × 0.1": {"language": 0.01},
             "1,000 parallel texts": {"parallel": 1_000},
             "10,000 parallel texts": {"parallel": 10_000},
             "100,000 parallel texts": {"parallel": 100_000},
