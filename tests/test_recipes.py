@@ -159,8 +159,11 @@ def test_evidence_is_read_from_the_runs(tmp_path: Path) -> None:
     assert after["round-1", "dense"].gain == 0 and after["before", "dense"].gain == pytest.approx(-0.75 * 0.3)
     assert after[f"before-{MIXED}", "dense"].gain == pytest.approx(-0.75 * 0.2)
     assert 'over the encoder of round-1' in reproduction.markdown("umr", "demo", list(after.values()), "round-1")
-    with pytest.raises(InputError, match="nothing that was measured is called 'round-7'"):
-        reproduction.rows(store, "umr", "demo", against="round-7")
+    with pytest.raises(MissingError, match="nothing called 'round-2' was measured"):
+        reproduction.rows(store, "umr", "demo", against="round-2")
+    reproduction.check_against("umr", scale("demo", DATA), "round-2")
+    with pytest.raises(InputError, match="umr measures nothing called 'round-7'"):
+        reproduction.check_against("umr", scale("demo", DATA), "round-7")
     shown = reproduction.markdown("umr", "demo", list(found.values()))
     assert "| whole | round-1 | dense | 0.525 |" in shown and "| 2 | 0.150 | +0.225" in shown
     assert "| +0.150" in shown and "| 25% |" in shown and shown.count("own language in top 10") == 1

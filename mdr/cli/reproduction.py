@@ -55,10 +55,11 @@ def reproduce(
 
     folder = _folder(desk, scale, data)
     recipes = list(reproduction.recipes(method, scale, folder, seeds=range(seeds), variants=variant or ()))
+    against = against or reproduction.BEFORE
+    reproduction.check_against(method, scales.scale(scale, folder), against)
     if plan:
         return _plan(desk, recipes, scales.scale(scale, folder), on)
     desk.watch(reproduction.carry_out(desk.bench, recipes))
-    against = against or reproduction.BEFORE
     found = reproduction.rows(desk.bench.store, method, scale, measure, against)
     shown = reproduction.markdown(method, scale, found, against)
     if out:

@@ -86,6 +86,19 @@ def chosen(method: str, variants: Sequence[str], sized: Scale) -> list[str]:
     return ["", *wanted]
 
 
+def check_against(method: str, sized: Scale, against: str) -> None:
+    """That a recipe of the method measures what is called so, before hours are spent."""
+    variants = ["", *METHODS[method].possible(sized)]
+    names = [
+        f"{variant or WHOLE}/{step.name}"
+        for variant in variants
+        for step in recipe(method, sized, variant).steps
+        if step.stage == "evaluate" and not step.name.endswith(f"-{MIXED}")
+    ]
+    if (against if "/" in against else f"{WHOLE}/{against}") not in names:
+        raise InputError(f"{method} measures nothing called {against!r}", f"there are {', '.join(names)}")
+
+
 def recipes(
     method: str, size: str, data: Path, *, seeds: Sequence[int], variants: Sequence[str]
 ) -> Iterator[tuple[str, Recipe]]:
@@ -150,10 +163,7 @@ def rows(store: ArtefactStore, method: str, size: str, measure: str = "", agains
         if each.variant == (variant or WHOLE) and each.step.removesuffix(f"-{MIXED}") == step
     }
     if not begun:
-        raise InputError(
-            f"nothing that was measured is called {against!r}",
-            f"there are {', '.join(f'{each.variant}/{each.step}' for each in every if each.pool == 'own')}",
-        )
+        raise MissingError(f"nothing called {against!r} was measured", "run that variant, too: --variant NAME")
     found: list[Row] = []
     for each in every:
         first = each.step in (BEFORE, f"{BEFORE}-{MIXED}")
