@@ -165,13 +165,16 @@ def rows(store: ArtefactStore, method: str, size: str, measure: str = "", agains
     if not begun:
         raise MissingError(f"nothing called {against!r} was measured", "run that variant, too: --variant NAME")
     found: list[Row] = []
+    shown: set[Path] = set()
     for each in every:
+        if shown.issuperset(its.folder for its in each.runs):
+            continue  # the same as of another variant
+        shown.update(its.folder for its in each.runs)
         first = each.step in (BEFORE, f"{BEFORE}-{MIXED}")
         for system in each.runs[0].systems:
-            if (first and each.variant != WHOLE) or (not first and system == BM25):
-                continue  # it stands there already
-            what = each.pool, each.variant, each.step, system, each.measure(measure)
-            found.append(_row(what, each.runs, begun[each.pool]))
+            if first or system != BM25:
+                what = each.pool, each.variant, each.step, system, each.measure(measure)
+                found.append(_row(what, each.runs, begun[each.pool]))
     return sorted(found, key=lambda row: list(POOLS).index(row.pool))
 
 
