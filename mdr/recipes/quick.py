@@ -28,15 +28,15 @@ def quick(
     distilling: bool = True,
     aligning: bool = True,
     scheduled: bool = True,
-    parallel: bool = False,
+    parallel: str = "",
     teacher: str = "generator",
     trust: float = TEACHER,
     seed: int = 0,
 ) -> Recipe:
-    """The whole loop, over pairs that BM25 and the first encoder agree on. `parallel`: counterparts are questions that
-    people told in several languages, not what the generator asks; `scheduled`: good counterparts first; `teacher`:
-    "generator", or "reranker" for the comparison that the paper rests on; `trust`: what its scores are multiplied with
-    before they become odds."""
+    """The whole loop, over pairs that BM25 and the first encoder agree on. `scheduled`: good counterparts first;
+    `parallel`: they are questions that people told in several languages, not what the generator asks, and rank passages
+    in a question's "own" language or in "all"; `teacher`: "generator", or "reranker" for the comparison that the paper
+    rests on; `trust`: what its scores are multiplied with before they become odds."""
     page = Page("quick", scale, seed)
     page.measure("before", None)
     dense = page.vectors("vectors-0", WILD, None)
@@ -57,7 +57,7 @@ def quick(
         if aligning:
             asker = judge if slot == "generator" else None
             if parallel:
-                inputs |= _told(page, scale, dense, asker, _listed(scale, seed, round))
+                inputs |= _told(page, scale, dense, asker, {**_listed(scale, seed, round), "pool": parallel})
             else:
                 inputs["counterparts"] = _written(page, scored, asker, {"seed": seed, "round": round})
             objectives.append(_over_lists("alignment", "aligned", scale) | {"start": LATER})
