@@ -31,6 +31,7 @@ EVERY = [
     objective("semantic"),
     objective("language"),
     objective("alignment"),
+    objective("alignment", whole_batch=True),
 ]
 TOWERS: dict[str, Callable[[float], DualEncoder]] = {
     "tied": lambda dropout: DualEncoder(bert(dropout)),
@@ -62,6 +63,19 @@ def test_gradients_are_those_of_the_definition_whole_or_in_pieces(each: Objectiv
     expected = by_definition(model, each, made.step(0)[0][2])
     for piece, memory in ((PLENTY, PLENTY), (24, PLENTY), (24, 0), (1, 0)):
         assert_equal(gradients(DualLearner(model, made, piece=piece, memory=memory)), expected)
+
+
+def test_aligned_against_the_batch_a_question_finds_its_list() -> None:
+    """Among the candidates of its own list, a question that is near to another list altogether looks aligned."""
+    passages = torch.eye(4)
+    lists = np.array([[0, 1], [2, 3]])
+    empty = bags([np.zeros(1, np.int64)] * 2)
+    batch = Batch(empty, empty, candidates=lists, others=empty)
+    asked = torch.tensor([[1.0, 0.9, 0, 0], [0, 0, 1.0, 0.9]])
+    astray = torch.tensor([[1.0, 0.9, 5, 5], [5, 5, 1.0, 0.9]])
+    own, whole = (objective("alignment", whole_batch=its) for its in (False, True))
+    losses = [float(LOSSES["alignment"](each, batch, Vectors(asked, passages, astray))) for each in (own, whole)]
+    assert losses[0] == pytest.approx(0, abs=1e-6) and losses[1] > 10
 
 
 @pytest.mark.parametrize("towers", ["tied", "untied", "damped"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from mdr.errors import InputError
@@ -22,12 +22,10 @@ class Method:
     title: str
     page: Callable[..., Recipe]
     variants: Mapping[str, Mapping[str, Any]]
-    needs: Mapping[str, str] = field(default_factory=dict)
-    """Material that a variant cannot do without, by its name."""
 
     def possible(self, scale: Scale) -> list[str]:
-        """The variants that a scale has material for."""
-        return [name for name in self.variants if name not in self.needs or scale.has(self.needs[name])]
+        """The variants that a scale has material for: not all have parallel questions."""
+        return [name for name, its in self.variants.items() if not its.get("parallel") or scale.has(POSED)]
 
 
 METHODS: Mapping[str, Method] = {
@@ -64,10 +62,10 @@ METHODS: Mapping[str, Method] = {
             "no scheduler": {"scheduled": False},
             "parallel questions": {"parallel": "own"},
             "parallel questions over all languages": {"parallel": "all"},
+            "parallel questions against the batch": {"parallel": "own", "whole_batch": True},
             "teacher × 1": {"trust": 1.0},
             "cross-encoder teacher": {"teacher": "reranker"},
         },
-        {"parallel questions": POSED, "parallel questions over all languages": POSED},
     ),
     "language-agnostic": Method(
         "Language-agnostic: parallel texts strip languages from vectors",

@@ -29,14 +29,16 @@ def quick(
     aligning: bool = True,
     scheduled: bool = True,
     parallel: str = "",
+    whole_batch: bool = False,
     teacher: str = "generator",
     trust: float = TEACHER,
     seed: int = 0,
 ) -> Recipe:
     """The whole loop, over pairs that BM25 and the first encoder agree on. `scheduled`: good counterparts first;
     `parallel`: they are questions that people told in several languages, not what the generator asks, and rank passages
-    in a question's "own" language or in "all"; `teacher`: "generator", or "reranker" for the comparison that the paper
-    rests on; `trust`: what its scores are multiplied with before they become odds."""
+    in a question's "own" language or in "all"; `whole_batch`: they rank all passages of a step; `teacher`: "generator",
+    or "reranker" for the comparison that the paper rests on; `trust`: what its scores are multiplied with before they
+    become odds."""
     page = Page("quick", scale, seed)
     page.measure("before", None)
     dense = page.vectors("vectors-0", WILD, None)
@@ -60,7 +62,7 @@ def quick(
                 inputs |= _told(page, scale, dense, asker, {**_listed(scale, seed, round), "pool": parallel})
             else:
                 inputs["counterparts"] = _written(page, scored, asker, {"seed": seed, "round": round})
-            objectives.append(_over_lists("alignment", "aligned", scale) | {"start": LATER})
+            objectives.append(_over_lists("alignment", "aligned", scale) | {"start": LATER, "whole_batch": whole_batch})
         sources = {"candidates": scale.candidates, "first": True, "admit": (80, 20) if scheduled else (0, 0)}
         model = page.learn(f"model-{round}", tuple(objectives), sources, model, inputs)
         page.measure(f"round-{round}", model)

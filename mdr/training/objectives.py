@@ -88,9 +88,11 @@ def _alignment(objective: Objective, batch: Batch, vectors: Vectors) -> Tensor:
             "alignment needs candidates for each query, and the query in another language",
             "draw it from `aligned`: give the step scored lists and the counterparts of their queries",
         )
-    places = torch.from_numpy(batch.candidates).to(vectors.queries.device)
-    scores = (vectors.queries @ vectors.passages.T / objective.temperature).gather(1, places)
-    other = (vectors.others @ vectors.passages.T / objective.temperature).gather(1, places)
+    scores = vectors.queries @ vectors.passages.T / objective.temperature
+    other = vectors.others @ vectors.passages.T / objective.temperature
+    if not objective.whole_batch:
+        places = torch.from_numpy(batch.candidates).to(scores.device)
+        scores, other = scores.gather(1, places), other.gather(1, places)
     return losses.query_alignment(scores, other)
 
 

@@ -33,7 +33,7 @@ class Objective(_Settings):
         None, gt=0, le=1, description="contrast: passages nearer than this share of the answer's score are no negatives"
     )
     teacher_scale: float = Field(1.0, gt=0, description="listwise, margin: factor of the teacher's scores")
-    whole_batch: bool = Field(False, description="listwise: other queries' candidates join the denominator")
+    whole_batch: bool = Field(False, description="listwise, alignment: against other queries' candidates, too")
 
     @property
     def name(self) -> str:
