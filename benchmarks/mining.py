@@ -1,8 +1,8 @@
 """Mining hard negatives beside sentence-transformers' `mine_hard_negatives` (its torch path), with equal settings.
 
-    search   vectors are given to both; what is timed is finding candidates, keeping them from the positives by a
-             margin, and taking the hardest; and of that, comparing vectors and taking the nearest. Each in a process of
-             its own, with its peak memory. `mdr stage` also writes pairs with evidence and the report, as recipes do
+    search   vectors are given to both; timed is finding candidates, keeping them from the positives by a margin, and
+             taking the hardest; and of that, comparing vectors. Each in a process of its own, with its peak memory.
+             `mdr stage` also writes pairs with evidence and the report
     sample   parity on the sample collection in all its languages, with the shipped encoder's vectors
 
 Positives are the best passages of the dense list, for both, so that only the negatives can differ. Parity first: the
@@ -237,8 +237,7 @@ def check(task: Task, positives: int) -> str:
 
 
 def measured(contender: str, options: argparse.Namespace) -> tuple[float, float, float]:
-    """Seconds of a contender in this process, those of its search, and its peak memory in GiB, above what holding the
-    vectors takes."""
+    """Seconds of a contender in this process, those of its search, and its peak memory in GiB beside the vectors."""
     with tempfile.TemporaryDirectory() as folder:
         task = synthetic(Path(folder), options.queries, options.passages, options.dimension)
         positives = task.peers_input(options.positives) if contender == "sentence-transformers" else {}
@@ -297,7 +296,4 @@ if __name__ == "__main__":
     parser.add_argument("--positives", type=int, default=2)
     parser.add_argument("--only", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
-    if chosen.only:
-        print(json.dumps(measured(chosen.only, chosen)))
-    else:
-        main(chosen)
+    print(json.dumps(measured(chosen.only, chosen))) if chosen.only else main(chosen)
